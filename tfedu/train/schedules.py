@@ -1,0 +1,28 @@
+"""How the learning rate changes over a training: pure functions of the step, so that a resume needs no state."""
+
+import math
+from typing import Literal, get_args
+
+Schedule = Literal["constant", "linear", "cosine"]
+
+
+def factor(schedule: Schedule, step: int, *, steps: int, warmup: int = 0) -> float:
+    """The number in [0, 1] that multiplies the peak learning rate at ``step``, counted from 0.
+
+    The factor climbs in a line over the first ``warmup`` steps and is 1 at step ``warmup``. After it,
+    ``constant`` stays at 1, ``linear`` falls in a line and ``cosine`` in half a cosine wave (Loshchilov and
+    Hutter 2017, equation 5, without restarts); both would reach 0 at step ``steps``, the first one not taken.
+
+    Raises:
+        ValueError: for an unknown schedule, or a warm-up longer than the training.
+    """
+    if schedule not in get_args(Schedule):
+        raise ValueError(f"unknown schedule {schedule!r}; choose one of {', '.join(get_args(Schedule))}.")
+    if not 0 <= warmup <= steps:
+        raise ValueError(f"warmup is {warmup} of {steps} steps; it must lie between 0 and steps.")
+    if step < warmup:
+        return (step + 1) / (warmup + 1)  # the first step already moves: 1 of warmup + 1, not 0
+    if schedule == "constant":
+        return 1.0
+    done = min(1.0, (step - warmup) / max(1, steps - warmup))
+    return 1.0 - done if schedule == "linear" else 0.5 * (1.0 + math.cos(math.pi * done))
