@@ -30,18 +30,20 @@ IdPair = tuple[Sequence[int], Sequence[int]]
 class Tokenizer(Protocol):
     """What both tokenizers offer. ``encode`` adds no specials; :func:`collate` does."""
 
-    def __len__(self) -> int: ...
-    def encode(self, text: str | Sequence[str]) -> list[int]:  # noqa: D102
-        ...
+    def __len__(self) -> int:
+        """The size of the vocabulary, specials included."""
 
-    def decode(self, ids: Iterable[int]) -> str:  # noqa: D102
-        ...
+    def encode(self, text: str | Sequence[str]) -> list[int]:
+        """Ids of a sentence."""
 
-    def tokens(self, ids: Iterable[int]) -> list[str]:  # noqa: D102
-        ...
+    def decode(self, ids: Iterable[int]) -> str:
+        """The sentence up to the first ``EOS``."""
 
-    def to_json(self) -> str:  # noqa: D102
-        ...
+    def tokens(self, ids: Iterable[int]) -> list[str]:
+        """One readable string for each id."""
+
+    def to_json(self) -> str:
+        """All there is to know, for :func:`tokenizer_from_json`."""
 
 
 class WordTokenizer:
