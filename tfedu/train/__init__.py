@@ -4,7 +4,8 @@
 """
 
 from tfedu.train.checkpoint import CheckpointError
-from tfedu.train.loop import Batches, History, Loss, TrainConfig, train
+from tfedu.train.loop import Batches, Loss, TrainConfig, train
+from tfedu.train.progress import History
 from tfedu.train.run import Options, Run
 from tfedu.train.schedules import factor
 

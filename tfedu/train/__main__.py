@@ -23,13 +23,23 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--out", type=Path, help="folder for checkpoint and history (default: runs/RECIPE-seedSEED)"
     )
-    p.add_argument("--resume", action=argparse.BooleanOptionalAction, default=True,
-                   help="continue from the checkpoint in the folder, or set it aside (default: continue)")  # fmt: skip
+    p.add_argument(
+        "--resume",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="continue from the folder's checkpoint, or set it aside (default: continue)",
+    )
     p.add_argument("--precision", choices=["no", "bf16"], help="bf16 autocast (default: the recipe's)")
     p.add_argument("--compile", action="store_true", help="run the model through torch.compile")
     p.add_argument("--quiet", action="store_true", help="no progress bar")
-    p.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="settings",
-                   help="change a setting of the recipe or a field of TrainConfig; may be repeated")  # fmt: skip
+    p.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        dest="settings",
+        help="change a setting of the recipe or of TrainConfig; may be repeated",
+    )
     return p
 
 

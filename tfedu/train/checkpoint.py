@@ -56,14 +56,14 @@ def read(path: Path) -> tuple[Tensors, dict[str, Any]]:
         whole, fault = False, f"{type(error).__name__}: {error}"
     if not whole:
         raise CheckpointError(
-            f"{path} is damaged or no training checkpoint ({fault}). It was left as it is. Put a good copy in "
-            f"its place, or start again with resume=False (--no-resume), which sets the file aside."
+            f"{path} is damaged or no training checkpoint ({fault}). It was left as it is. Put a good copy "
+            f"in its place, or start again with resume=False (--no-resume), which sets the file aside."
         )
     return tensors, state
 
 
 def set_aside(path: Path) -> Path | None:
-    """Rename ``path``, if it is there, to the first free ``name.old-1``, ``name.old-2``, … and return that."""
+    """Rename ``path``, if it is there, to the first free ``name.old-1``, ``name.old-2``, …; return that."""
     if not path.exists():
         return None
     number = 1
@@ -120,5 +120,5 @@ def _checksum(tensors: Tensors) -> int:
     total = 0
     for name in sorted(tensors):
         total = zlib.crc32(name.encode(), total)
-        total = zlib.crc32(tensors[name].reshape(-1).view(torch.uint8).numpy(), total)
+        total = zlib.crc32(tensors[name].reshape(-1).view(torch.uint8).numpy().data, total)
     return total

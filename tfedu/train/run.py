@@ -8,7 +8,8 @@ from typing import Any, Literal, TypeVar
 
 from torch import nn
 
-from tfedu.train.loop import Batches, History, Loss, TrainConfig
+from tfedu.train.loop import Batches, Loss, TrainConfig
+from tfedu.train.progress import History
 
 Value = TypeVar("Value", bool, int, float, str)
 

@@ -1,4 +1,4 @@
-"""How the learning rate changes over a training: pure functions of the step, so that a resume needs no state."""
+"""How the learning rate changes over a training: a pure function of the step, so a resume needs no state."""
 
 import math
 from typing import Literal, get_args
