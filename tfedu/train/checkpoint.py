@@ -30,7 +30,8 @@ def write(path: Path, tensors: Tensors, state: dict[str, Any]) -> None:
     """Write ``tensors`` and the JSON-able ``state`` to ``path``, replacing an older file only when whole."""
     # A copy of each tensor: safetensors refuses shared memory, which tied weights have.
     tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
-    header = {"state": json.dumps(state), "checksum": str(_checksum(tensors))}
+    text = json.dumps(state)
+    header = {"state": text, "checksum": _checksum(tensors, text)}
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(path.name + ".tmp")
     save_file(tensors, draft, metadata=header)
@@ -50,7 +51,7 @@ def read(path: Path) -> tuple[Tensors, dict[str, Any]]:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
         state = json.loads(header["state"])
-        whole = header["checksum"] == str(_checksum(tensors))
+        whole = header["checksum"] == _checksum(tensors, header["state"])
         fault = "its checksum does not match"
     except (SafetensorError, KeyError, ValueError) as error:
         whole, fault = False, f"{type(error).__name__}: {error}"
@@ -115,10 +116,10 @@ def _from_hex(text: str) -> Tensor:
     return torch.frombuffer(bytearray.fromhex(text), dtype=torch.uint8)
 
 
-def _checksum(tensors: Tensors) -> int:
-    """CRC-32 over names and bytes: safetensors alone notices a short file, not a changed byte."""
-    total = 0
-    for name in sorted(tensors):
-        total = zlib.crc32(name.encode(), total)
-        total = zlib.crc32(tensors[name].reshape(-1).view(torch.uint8).numpy().data, total)
-    return total
+def _checksum(tensors: Tensors, text: str) -> str:
+    """CRC-32 over all that was stored: safetensors alone notices a short file, not a changed byte."""
+    total = zlib.crc32(text.encode())
+    for name, tensor in sorted(tensors.items()):
+        total = zlib.crc32(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode(), total)
+        total = zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy().data, total)
+    return f"{total:08x}"

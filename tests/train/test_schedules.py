@@ -1,0 +1,28 @@
+"""The learning rate's laws."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tfedu.train import factor
+
+
+@given(st.sampled_from(["constant", "linear", "cosine"]), st.integers(1, 200), st.data())
+def test_it_climbs_to_one_and_never_rises_again(schedule, steps, data):
+    warmup = data.draw(st.integers(0, steps - 1))
+    values = [factor(schedule, step, steps=steps, warmup=warmup) for step in range(steps)]
+    assert values[warmup] == 1.0
+    assert all(0 < value <= 1 for value in values)
+    assert values[: warmup + 1] == sorted(values[: warmup + 1])
+    assert values[warmup:] == sorted(values[warmup:], reverse=True)
+
+
+def test_the_two_falls_meet_halfway_and_reach_zero():
+    for schedule in ("linear", "cosine"):
+        assert factor(schedule, 60, steps=100, warmup=20) == pytest.approx(0.5)
+        assert factor(schedule, 100, steps=100, warmup=20) == pytest.approx(0.0)
+    assert factor("cosine", 40, steps=100, warmup=20) == pytest.approx((1 + 2**-0.5) / 2)
+
+
+def test_a_warm_up_is_a_line():
+    assert [factor("constant", step, steps=9, warmup=3) for step in range(5)] == [0.25, 0.5, 0.75, 1.0, 1.0]
