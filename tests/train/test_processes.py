@@ -34,10 +34,9 @@ def finish(process: subprocess.Popen) -> None:
 @pytest.mark.slow
 def test_two_processes_give_the_gradients_of_one(tmp_path):
     """The shares differ in tokens, so a mean of the processes' means would be off by far more than 1e-6."""
-    launch = ("-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1")
+    launch = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
     options = ("--steps", "3", "--dropout", "0", "--save-every", "0")
-    together = start(*launch, "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0",
-                     TOY, tmp_path / "two", *options)  # fmt: skip
+    together = start(*launch, TOY, tmp_path / "two", *options)
     alone = start(TOY, tmp_path / "one", *options)
     finish(alone)
     finish(together)

@@ -1,4 +1,8 @@
-"""The command line: `python -m tfedu.train RECIPE`, or `accelerate launch -m tfedu.train RECIPE`."""
+"""The command line: `python -m tfedu.train RECIPE`.
+
+On several GPUs: `accelerate launch -m tfedu.train RECIPE`. Several processes on one CPU, which Accelerate
+starts only where MPI is: `torchrun --standalone --nproc-per-node 2 -m tfedu.train RECIPE`.
+"""
 
 import argparse
 import difflib
