@@ -144,11 +144,26 @@ def test_a_loss_that_is_no_number_stops_before_it_is_saved(tmp_path):
         return Loss(good.total * (math.nan if breaks.calls > 7 else 1.0), good.count)
 
     breaks.calls = 0
-    with pytest.raises(FloatingPointError, match="step 10: lower lr"):
+    with pytest.raises(FloatingPointError, match="at step 10: lower lr"):
         train(toy(), Cycle(), breaks, config=TrainConfig(20, save_every=5), folder=tmp_path, quiet=True)
     tensors, state = checkpoint.read(tmp_path / "checkpoint.safetensors")
     assert state["progress"]["step"] == 5
     assert all(tensor.isfinite().all() for tensor in tensors.values())
+
+
+def test_a_gradient_that_is_no_number_stops_before_it_is_saved(tmp_path):
+    """The loss of that step is still finite; only the weights would be lost."""
+
+    def breaks(model, batch):
+        good = loss(model, batch)
+        breaks.calls += 1
+        harm = (0 * model.out.weight.sum()).sqrt() if breaks.calls == 10 else 0.0  # 0, with slope infinity
+        return Loss(good.total + harm, good.count)
+
+    breaks.calls = 0
+    with pytest.raises(FloatingPointError, match="at step 10: lower lr"):
+        train(toy(), Cycle(), breaks, config=TrainConfig(20, save_every=5), folder=tmp_path, quiet=True)
+    assert checkpoint.read(tmp_path / "checkpoint.safetensors")[1]["progress"]["step"] == 5
 
 
 def test_bf16_learns_and_keeps_the_weights_in_float32():
@@ -194,6 +209,8 @@ def test_on_the_gpu_in_bf16_and_resumed(tmp_path):
         ({"warmup": 30}, "between 0 and steps"),
         ({"schedule": "step"}, "choose one of constant"),
         ({"validate_every": 5}, "no validate function"),
+        ({"validate": lambda model: {"bleu": 3.0}}, "must return a 'loss'"),
+        ({"clip": 0.0}, "None for no clipping"),
     ],
 )
 def test_bad_configurations_name_the_fix(settings, message):

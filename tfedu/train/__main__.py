@@ -15,6 +15,7 @@ from accelerate import PartialState
 from accelerate.utils import set_seed
 
 from tfedu.train import CheckpointError, Options, train
+from tfedu.train.run import OptionError
 
 
 def parser() -> argparse.ArgumentParser:
@@ -88,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             resume=options.resume,
             quiet=given.quiet,
         )
-    except (CheckpointError, ValueError) as error:
+    except (OptionError, CheckpointError, FloatingPointError) as error:
         return _complain(str(error))
     if run.finish is not None and PartialState().is_main_process:
         run.finish(run.model, history, options.folder)

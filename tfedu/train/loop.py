@@ -67,6 +67,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.precision not in ("no", "bf16"):
             raise ValueError(f"precision is {self.precision!r}; choose 'no' (float32) or 'bf16'.")
+        if self.clip is not None and not self.clip > 0:
+            raise ValueError(f"clip is {self.clip}; give a length above 0, or None for no clipping.")
         if self.log_every < 1 or min(self.steps, self.validate_every, self.patience, self.save_every) < 0:
             raise ValueError(
                 "steps and the *_every fields count steps: at least 0, and log_every at least 1."
@@ -129,7 +131,7 @@ def train(
 
     Raises:
         CheckpointError: if the checkpoint is damaged, or belongs to another model or configuration.
-        FloatingPointError: if the loss stops being a finite number; the last good checkpoint stays.
+        FloatingPointError: if loss or gradient stops being a finite number; the last good checkpoint stays.
     """
     if config.validate_every and validate is None:
         raise ValueError(
@@ -137,11 +139,14 @@ def train(
         )
 
     # 1. The device and the processes. Without `cpu`, Accelerate takes each CPU process for the only one.
-    accelerator = Accelerator(cpu=not torch.accelerator.is_available())
+    accelerator = Accelerator(cpu=not torch.accelerator.is_available(), mixed_precision="no")  # see step 3
     rank, world, device = accelerator.process_index, accelerator.num_processes, accelerator.device
     set_seed(config.seed, device_specific=True)
     model.to(device)
-    optimizer = AdamW(parameter_groups(model, config.weight_decay), lr=config.lr, betas=config.betas)
+    groups = parameter_groups(model, config.weight_decay)
+    optimizer = AdamW(
+        groups, lr=config.lr, betas=config.betas, fused=True
+    )  # fused: six times faster on a CPU
     runner, optimizer = accelerator.prepare(torch.compile(model) if config.compile else model, optimizer)
 
     # 2. Where we are: at the start, or where the checkpoint stopped.
@@ -162,7 +167,7 @@ def train(
         mininterval=0.5 if sys.stderr.isatty() else 20,  # a log file wants fewer lines than a screen
     )
     summed, tokens = torch.zeros((), device=device), torch.zeros((), device=device, dtype=torch.long)
-    clock, seen = time.perf_counter(), at.tokens
+    clock = time.perf_counter()
     started = clock - at.seconds
     runner.train()
     while at.step < config.steps and not at.out_of_patience(config):
@@ -178,8 +183,7 @@ def train(
         count = accelerator.reduce(torch.tensor(lost.count, device=device), "sum")  # tokens of all processes
         optimizer.zero_grad()
         accelerator.backward(lost.total * world / count)  # times world: processes average their gradients
-        if config.clip is not None:
-            accelerator.clip_grad_norm_(runner.parameters(), config.clip)
+        length = accelerator.clip_grad_norm_(runner.parameters(), config.clip or math.inf)
         optimizer.step()
         at.step += 1
         summed, tokens = summed + lost.total.detach(), tokens + count
@@ -191,25 +195,25 @@ def train(
         saving = path is not None and (last or _due(at.step, config.save_every))
         if not (last or validating or saving or _due(at.step, config.log_every)):
             continue
-        mean = accelerator.reduce(summed, "sum").item() / max(1, int(tokens.item()))
-        if not math.isfinite(mean):
+        mean, gradient = accelerator.reduce(summed, "sum").item() / int(tokens), float(length)
+        if not math.isfinite(mean) or not math.isfinite(gradient):
             raise FloatingPointError(
-                f"the loss is {mean} at step {at.step}: lower lr, add warmup, or clip the gradient."
+                f"loss {mean} and gradient {gradient} at step {at.step}: lower lr, add warmup, or clip more."
             )
-        at.tokens += int(tokens.item())
-        at.seconds = time.perf_counter() - started
-        row = {"step": at.step, "loss": mean, "lr": lr, "tokens": at.tokens, "seconds": round(at.seconds, 3)}
-        at.rows.append(row)
-        summed, tokens = torch.zeros_like(summed), torch.zeros_like(tokens)
-        rate = (at.tokens - seen) / (time.perf_counter() - clock)
-        clock, seen = time.perf_counter(), at.tokens
+        rate = int(tokens) / (time.perf_counter() - clock)
         bar.set_postfix_str(f"loss {mean:.3f}, {rate:,.0f} tokens/s", refresh=False)
+        at.tokens += int(tokens)
+        at.seconds = time.perf_counter() - started
+        row = {"step": at.step, "loss": mean, "lr": lr, "gradient": gradient}
+        row |= {"tokens": at.tokens, "seconds": round(at.seconds, 3)}
+        at.rows.append(row)
         if validate is not None and validating:
             row["validation"] = _scores(validate, model, accelerator)
             at.compare(row["validation"]["loss"], model)
             runner.train()
         if path is not None and (saving or at.out_of_patience(config)):
             save(path, model, optimizer, config, at, accelerator)
+        summed, tokens, clock = torch.zeros_like(summed), torch.zeros_like(tokens), time.perf_counter()
 
     # 5. The best weights, where there was something to choose by.
     bar.close()
@@ -248,4 +252,6 @@ def _scores(
             scores[0] = {name: float(value) for name, value in validate(model).items()}
         checkpoint.set_rng_state(before)
     broadcast_object_list(scores)
+    if "loss" not in scores[0]:
+        raise ValueError(f"validate must return a 'loss', which picks the best step, beside {[*scores[0]]}.")
     return scores[0]

@@ -23,8 +23,9 @@ class History:
     """A training as data.
 
     Attributes:
-        rows: one dict each: ``step`` (steps done), ``loss`` (mean a token since the last row), ``lr``,
-            ``tokens`` and ``seconds`` so far, and ``validation``, what `validate` returned, where it ran.
+        rows: one dict each: ``step`` (steps done), ``loss`` (mean a token since the last row), ``lr``
+            and ``gradient`` (its length before clipping) of that step, ``tokens`` and ``seconds`` so far, and
+            ``validation``, what `validate` returned, where it ran.
         best_step: the step whose weights the model ends with: the best validation's, else the last.
         seconds: wall time, over all resumes, without what a kill threw away.
         stopped_early: whether patience ran out.

@@ -14,6 +14,10 @@ from tfedu.train.progress import History
 Value = TypeVar("Value", bool, int, float, str)
 
 
+class OptionError(ValueError):
+    """The command line asks for something that cannot be; the message says what to write instead."""
+
+
 @dataclass
 class Options:
     """The command line of `python -m tfedu.train`; None means: as the recipe has it.
@@ -35,7 +39,7 @@ class Options:
         """The value of ``--set name=value``, read as the type of ``default``, or ``default`` itself.
 
         Raises:
-            ValueError: if the text does not read as that type.
+            OptionError: if the text does not read as that type.
         """
         self.asked.add(name)
         if name not in self.settings:
@@ -43,7 +47,11 @@ class Options:
         return _read(name, self.settings[name], default)
 
     def config(self, default: TrainConfig) -> TrainConfig:
-        """``default`` with what the command line changes: its own options, and ``--set`` for any field."""
+        """``default`` with what the command line changes: its own options, and ``--set`` for any field.
+
+        Raises:
+            OptionError: if a value cannot be read, or the configuration refuses it.
+        """
         changes: dict[str, Any] = {"seed": self.seed, "compile": self.compile or default.compile}
         if self.steps is not None:
             changes |= {"steps": self.steps, "warmup": min(default.warmup, self.steps)}
@@ -54,7 +62,10 @@ class Options:
                 self.asked.add(one.name)
                 if one.name in self.settings:
                     changes[one.name] = _read(one.name, self.settings[one.name], getattr(default, one.name))
-        return replace(default, **changes)
+        try:
+            return replace(default, **changes)
+        except ValueError as error:
+            raise OptionError(str(error)) from error
 
     def unknown(self) -> set[str]:
         """Settings given but never asked for."""
@@ -91,7 +102,7 @@ def _read(name: str, text: str, default: Any) -> Any:
         return float(value)
     nullable = name == "clip"
     if type(value) is not type(default) and not (nullable and isinstance(value, float | int | None)):
-        raise ValueError(
+        raise OptionError(
             f"--set {name}={text}: wants {type(default).__name__}, as in --set {name}={default}."
         )
     return value
