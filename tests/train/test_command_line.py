@@ -76,7 +76,7 @@ def test_list_shows_the_first_line(capsys):
         ("count-threes --set width=wide", "--set width=wide: wants int"),
         ("count-threes --set width=8.5", "--set width=8.5: wants int"),
         ("count-threes --set lr=fast", "--set lr=fast: wants float"),
-        ("count-threes --set clip=-1", "clip is -1; give a length above 0"),
+        ("count-threes --set clip=-1", "clip is -1.0; give a length above 0"),
     ],
 )
 def test_mistakes_are_told_before_anything_trains(tmp_path, capsys, recipes, arguments, message):
