@@ -1,0 +1,163 @@
+// The page's own script: Plotly figures, the landing page's sentence, small mends of the theme. No library.
+window.FontAwesomeConfig = { observeMutations: false }; // else icon swapping breaks widget controls
+
+(function () {
+  "use strict";
+  const here = document.currentScript.src.replace(/[^/]*$/, "");
+  const root = document.documentElement;
+  const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
+
+  // --- Plotly: loaded once, only where a figure is -----------------------------------------------------
+
+  let plotly = null;
+
+  function loadPlotly() {
+    plotly =
+      plotly ||
+      new Promise(function (resolve, reject) {
+        const script = document.createElement("script");
+        script.src = here + "vendor/plotly.min.js";
+        script.onload = () => resolve(window.Plotly);
+        script.onerror = () => reject(new Error("plotly.min.js did not load"));
+        document.head.append(script);
+      });
+    return plotly;
+  }
+
+  // The figure's layout for this column. palette.css recolours the book's own colours in either theme; a
+  // figure made without the book's template gets the page's inks here.
+  function themed(original) {
+    const layout = structuredClone(original || {});
+    const style = getComputedStyle(root);
+    const ink = style.getPropertyValue("--tf-ink").trim();
+    const line = style.getPropertyValue("--tf-line").trim();
+    delete layout.width; // the column decides
+    layout.autosize = true;
+    layout.paper_bgcolor = layout.plot_bgcolor = "rgba(0,0,0,0)";
+    const template = (layout.template = layout.template || {});
+    const base = (template.layout = template.layout || {});
+    const chosen = (layout.font && layout.font.color) || (base.font && base.font.color);
+    if (!chosen || chosen === "#2a3f5f") {
+      layout.font = Object.assign({ family: '"Source Sans 3 Variable", sans-serif', size: 14 }, layout.font, { color: ink });
+      for (const axis of ["xaxis", "yaxis"]) {
+        base[axis] = Object.assign({}, base[axis], { gridcolor: line, zerolinecolor: line, linecolor: line });
+      }
+      for (const box of [...(layout.sliders || []), ...(layout.updatemenus || [])]) {
+        Object.assign(box, { bordercolor: line, bgcolor: style.getPropertyValue("--tf-panel").trim() });
+      }
+    }
+    return layout;
+  }
+
+  function draw(box) {
+    const figure = box.figure;
+    const config = Object.assign({ responsive: true, displaylogo: false, displayModeBar: false }, figure.config);
+    return window.Plotly.react(box.plot, structuredClone(figure.data || []), themed(figure.layout), config);
+  }
+
+  function startPlotly() {
+    const boxes = [...document.querySelectorAll(".tf-plotly")];
+    if (!boxes.length) return;
+    loadPlotly().then(async function () {
+      for (const box of boxes) {
+        box.figure = JSON.parse(box.querySelector("script").textContent);
+        box.plot = document.createElement("div");
+        box.append(box.plot);
+        await draw(box);
+        if (box.figure.frames) await window.Plotly.addFrames(box.plot, structuredClone(box.figure.frames));
+        box.dataset.drawn = "true";
+      }
+      onTheme(() => boxes.forEach(draw));
+    });
+  }
+
+  function onTheme(act) {
+    new MutationObserver(act).observe(root, { attributes: true, attributeFilter: ["data-theme"] });
+  }
+
+  // Slides call this when a figure that was hidden comes into sight.
+  function refresh(within) {
+    if (!window.Plotly) return;
+    for (const box of within.querySelectorAll('.tf-plotly[data-drawn="true"]')) window.Plotly.Plots.resize(box.plot);
+  }
+
+  // --- the sentence on the landing page ----------------------------------------------------------------
+
+  function startHero(figure) {
+    const lines = [...figure.querySelectorAll("path")];
+    const source = [...figure.querySelectorAll("text[data-s]")];
+    const target = [...figure.querySelectorAll("text[data-t]")];
+    const button = figure.querySelector(".tf-hero-play");
+    let step = -1;
+    let timer = null;
+
+    // Show the lines of one target word, and the words written so far (all of them while a hand points).
+    function show(t, upTo) {
+      const strength = {};
+      for (const line of lines) {
+        const on = Number(line.dataset.t) === t;
+        line.classList.toggle("on", on);
+        line.classList.toggle("off", t !== null && !on);
+        if (on) strength[line.dataset.s] = Number(line.dataset.w);
+      }
+      for (const word of source) word.style.setProperty("--w", t === null ? 0 : strength[word.dataset.s] || 0);
+      for (const word of target) {
+        word.classList.toggle("on", Number(word.dataset.t) === t);
+        word.classList.toggle("unwritten", Number(word.dataset.t) > upTo);
+      }
+    }
+
+    function tick() {
+      step = (step + 1) % (target.length + 2); // two beats of the whole sentence at the end
+      if (step < target.length) show(step, step);
+      else show(null, target.length);
+    }
+
+    function play(on) {
+      clearInterval(timer);
+      timer = on ? setInterval(tick, 1200) : null;
+      button.textContent = on ? "Pause" : "Play";
+      figure.classList.toggle("playing", on);
+      if (on) tick();
+      else show(null, target.length);
+    }
+
+    button.hidden = false;
+    button.addEventListener("click", () => play(timer === null));
+    for (const word of target) {
+      word.addEventListener("pointerenter", () => {
+        if (timer !== null) play(false);
+        show(Number(word.dataset.t), target.length);
+      });
+      word.addEventListener("pointerleave", () => show(null, target.length));
+    }
+    play(!calm.matches);
+  }
+
+  // --- mends of the theme ------------------------------------------------------------------------------
+
+  function mend() {
+    // Names that assistive technology misses.
+    for (const button of document.querySelectorAll("button.search-button__button, button.search-button")) {
+      if (!button.getAttribute("aria-label")) button.setAttribute("aria-label", "Search");
+    }
+    for (const select of document.querySelectorAll(".bertviz select, [id^=bertviz] select")) {
+      if (!select.getAttribute("aria-label")) select.setAttribute("aria-label", select.id || "choice");
+    }
+    // What is wider than the column scrolls by itself, so the keyboard must reach it.
+    for (const box of document.querySelectorAll("div.highlight pre, .tf-scroll, div.math, .pst-scrollable-table-container")) {
+      if (box.scrollWidth > box.clientWidth + 1 && !box.hasAttribute("tabindex")) box.tabIndex = 0;
+    }
+  }
+
+  // Nothing waits for this script: it runs when the page is parsed.
+  function start() {
+    document.querySelectorAll(".tf-hero").forEach(startHero);
+    mend();
+    startPlotly();
+  }
+
+  window.tfedu = { refresh: refresh };
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
+  else start();
+})();

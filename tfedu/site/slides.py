@@ -1,0 +1,280 @@
+"""Slides from a built chapter: the page's own HTML, cut at its cells, shown by the vendored reveal.js.
+
+The page already has everything resolved: citations, roles, admonitions, formulas, live figures. So a deck
+costs no second execution and prints nothing raw. What is on a slide is decided by the cell's
+``slideshow.slide_type`` (or a tag of the same name): ``slide`` starts a slide, ``subslide`` one below it,
+``fragment`` comes on a click, ``notes`` are for the speaker, ``skip`` and unmarked cells stay in the chapter.
+A chapter without any mark gets a deck by rule: see :func:`by_rule`.
+
+    python -m tfedu.site.slides _build/html
+"""
+
+import html
+import posixpath
+import re
+import sys
+from collections.abc import Iterator
+from copy import copy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+SLIDE_TYPES = ("slide", "subslide", "fragment", "notes", "skip")
+CODE_LINES = 16  # more do not fit a slide
+
+
+def slide_type(cell: dict[str, Any]) -> str | None:
+    """What a notebook cell says it is on a slide, by metadata or by tag; None if it says nothing."""
+    metadata = cell.get("metadata", {})
+    said = metadata.get("slideshow", {}).get("slide_type")
+    tags = [tag for tag in metadata.get("tags", []) if tag in SLIDE_TYPES]
+    found = said if said in SLIDE_TYPES else (tags[0] if tags else None)
+    return str(found) if found else None
+
+
+@dataclass
+class Cell:
+    """A cell of a built page: its kind, what it says it is, and its HTML."""
+
+    kind: str
+    mark: str | None
+    parts: list[Any] = field(default_factory=list)
+
+    def find(self, css: str) -> list[Any]:
+        """Every element in the cell that a CSS selector finds, and the parts themselves."""
+        found = []
+        for part in self.parts:
+            wrapper = part.parent
+            found += [tag for tag in (part.select(css) if hasattr(part, "select") else [])]
+            if getattr(part, "name", None) and wrapper is not None and part in wrapper.select(css):
+                found.append(part)
+        return found
+
+
+def flatten(section: Any) -> Iterator[Any]:
+    """The blocks of a page in reading order, without the nested ``section`` elements."""
+    for child in section.children:
+        if getattr(child, "name", None) == "section":
+            yield from flatten(child)
+        else:
+            yield child
+
+
+def cells(article: Any) -> list[Cell]:
+    """Cut an article at the comments that :class:`tfedu.site.extension.SlideMark` left."""
+    from bs4 import Comment
+
+    found: list[Cell] = [Cell("markdown", None)]
+    for block in flatten(article):
+        if isinstance(block, Comment):
+            words = block.split()
+            if words[:1] == ["tfedu-cell"]:
+                found.append(Cell(words[1], None if words[2] == "-" else words[2]))
+        elif getattr(block, "name", None) and "tf-chapter-buttons" not in block.get("class", []):
+            found[-1].parts.append(block)
+    return [cell for cell in found if cell.parts]
+
+
+@dataclass
+class Slide:
+    """One slide: HTML parts, and notes. ``below`` puts it under the one before."""
+
+    parts: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    below: bool = False
+
+
+def by_marks(content: list[Cell]) -> list[Slide]:
+    """The deck that the author marked, in the sense of Jupyter's slide types; unmarked cells are left out."""
+    deck: list[Slide] = []
+    for cell in content:
+        text = "".join(str(part) for part in cell.parts)
+        if cell.mark in ("slide", "subslide") or (cell.mark == "fragment" and not deck):
+            deck.append(Slide([text], below=cell.mark == "subslide" and bool(deck)))
+        elif cell.mark == "fragment":
+            deck[-1].parts.append(f'<div class="fragment">{text}</div>')
+        elif cell.mark == "notes" and deck:
+            deck[-1].notes.append(text)
+    return deck
+
+
+def by_rule(content: list[Cell]) -> list[Slide]:
+    """The deck of an unmarked chapter.
+
+    A heading starts a slide with the first paragraph, the formulas and the lists that follow it. A figure gets
+    a slide below, alone, its code hidden. Code is shown if it fits. All other prose is for the reader.
+    """
+    deck: list[Slide] = []
+    for cell in content:
+        if cell.mark == "skip":
+            continue
+        if cell.mark == "notes" and deck:
+            deck[-1].notes.append("".join(str(part) for part in cell.parts))
+        elif cell.kind == "code":
+            figures = cell.find(".cell_output img, .cell_output .tf-plotly, .cell_output svg, .cell_output script")
+            code = cell.find(".cell_input pre")
+            if figures:
+                outputs = "".join(str(part) for part in cell.find(".cell_output"))
+                deck.append(Slide([outputs], below=bool(deck)))
+            elif code and not cell.find("details") and code[0].get_text().strip().count("\n") < CODE_LINES:
+                deck.append(Slide(["".join(str(part) for part in cell.parts)], below=bool(deck)))
+        else:
+            told = False
+            for part in cell.parts:
+                if part.name in ("h1", "h2", "h3"):
+                    deck.append(Slide(below=part.name == "h3" and bool(deck)))
+                    told = False
+                if not deck:
+                    continue
+                keep = part.name in ("h1", "h2", "h3", "ul", "ol", "figure") or "math" in part.get("class", [])
+                if part.name == "p" and not told and len(deck[-1].parts) == 1:
+                    keep = told = True
+                if keep:
+                    deck[-1].parts.append(str(part))
+    return [slide for slide in deck if slide.parts]
+
+
+def columns(deck: list[Slide]) -> str:
+    """Reveal's sections: a slide and those below it share an outer one."""
+    stacks: list[list[Slide]] = []
+    for slide in deck:
+        if slide.below and stacks:
+            stacks[-1].append(slide)
+        else:
+            stacks.append([slide])
+    written = []
+    for stack in stacks:
+        inner = []
+        for slide in stack:
+            notes = f'<aside class="notes">{"".join(slide.notes)}</aside>' if slide.notes else ""
+            inner.append(f'<section><div class="tf-slide">{"".join(slide.parts)}</div>{notes}</section>')
+        written.append(inner[0] if len(inner) == 1 else f"<section>{''.join(inner)}</section>")
+    return "\n".join(written)
+
+
+def rebase(text: str, up: str, folder: str) -> str:
+    """Addresses relative to the chapter's folder, made relative to ``slides/``.
+
+    Args:
+        text: HTML.
+        up: how the chapter's page reaches the root, such as ``../../``.
+        folder: the chapter's folder from the root, such as ``book/1_before_transformers``.
+    """
+    text = text.replace(f"{up}_static/", "../_static/").replace(f"{up}_images/", "../_images/")
+
+    def move(match: re.Match[str]) -> str:
+        name, address = match.groups()
+        if re.match(r"[a-z]+:|\.\./_static/|\.\./_images/|//|#", address):
+            return match.group(0)
+        return f'{name}="{posixpath.normpath(posixpath.join("..", folder, address))}"'
+
+    return re.sub(r'\b(href|src)="([^"]*)"', move, text)
+
+
+PAGE = """<!DOCTYPE html>
+<html lang="en" data-theme="light">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title} · slides</title>
+<link rel="icon" href="../_static/favicon.svg">
+<script>
+  // The book's choice of theme holds here too; the key "t" changes it.
+  (function () {{
+    let mode = "light";
+    try {{ mode = localStorage.getItem("theme") || mode; }} catch (error) {{ /* file:// may forbid it */ }}
+    document.documentElement.dataset.theme = mode === "dark" ? "dark" : "light";
+  }})();
+</script>
+<link rel="stylesheet" href="../_static/vendor/reveal/reset.css">
+<link rel="stylesheet" href="../_static/vendor/reveal/reveal.css">
+{styles}
+<link rel="stylesheet" href="../_static/palette.css">
+<link rel="stylesheet" href="../_static/fonts.css">
+<link rel="stylesheet" href="../_static/slides.css">
+<script src="../_static/page.js"></script>
+{math}
+</head>
+<body>
+<main class="reveal"><div class="slides">
+{sections}
+</div></main>
+{widgets}
+<nav class="tf-deck-nav" aria-label="Deck"><a href="{chapter}">Chapter</a>
+<button type="button" id="tf-theme" title="Key t">Theme</button></nav>
+<script src="../_static/vendor/reveal/reveal.js"></script>
+<script src="../_static/vendor/reveal/notes.js"></script>
+<script src="../_static/slides.js"></script>
+</body>
+</html>
+"""
+
+
+def deck_html(page: Path, root: Path) -> str:
+    """The deck of one built chapter.
+
+    Args:
+        page: the chapter's HTML file.
+        root: the site's root, ``_build/html``.
+
+    Raises:
+        ValueError: if nothing of the page would be on a slide.
+    """
+    from bs4 import BeautifulSoup
+
+    soup = BeautifulSoup(page.read_text("utf-8"), "html.parser")
+    article = soup.select_one("article")
+    if article is None:
+        raise ValueError(f"{page} has no article; build the book first.")
+    for tag in article.select("a.headerlink, button.copybtn, .tf-chapter-buttons, [hidden]"):
+        tag.decompose()
+    for tag in article.select("details.hide"):  # an input hidden in the chapter is hidden here too
+        tag.decompose()
+    content = cells(article)
+    marked = any(cell.mark in ("slide", "subslide", "fragment") for cell in content)
+    deck = by_marks(content) if marked else by_rule(content)
+    if not deck:
+        raise ValueError(f"{page}: nothing for a slide; give the chapter headings or slide marks.")
+    relative = page.relative_to(root)
+    folder, up = relative.parent.as_posix(), "../" * (len(relative.parts) - 1)
+    scripts = [copy(tag) for tag in soup.find_all("script")]
+    math = [tag for tag in scripts if "window.MathJax" in tag.get_text() or "mathjax" in tag.get("src", "")]
+    widgets = [
+        tag
+        for tag in scripts
+        if "widget-state" in tag.get("type", "") or re.search(r"require|embed-amd", tag.get("src", ""))
+    ]
+    inside = {str(tag) for tag in article.find_all("script")}
+    styles = [tag for tag in soup.find_all("link") if re.search(r"pygments|sphinx-design|mystnb", tag.get("href", ""))]
+    heading = article.find("h1")
+    title = " ".join(heading.get_text().split()) if heading else relative.stem
+    return PAGE.format(
+        title=html.escape(title),
+        styles="\n".join(rebase(str(tag), up, folder) for tag in styles),
+        math="\n".join(rebase(str(tag), up, folder) for tag in math),
+        widgets="\n".join(rebase(str(tag), up, folder) for tag in widgets if str(tag) not in inside),
+        sections=rebase(columns(deck), up, folder),
+        chapter=f"../{relative.as_posix()}",
+    )
+
+
+def chapters(root: Path) -> list[Path]:
+    """The built pages that came from notebooks, in order."""
+    sources = sorted((root / "_sources").rglob("*.ipynb"))
+    return [root / source.relative_to(root / "_sources").with_suffix(".html") for source in sources]
+
+
+def build(root: Path) -> list[Path]:
+    """Write ``slides/<chapter>.html`` for every chapter of a built book; returns the files."""
+    (root / "slides").mkdir(exist_ok=True)
+    written = []
+    for page in chapters(root):
+        path = root / "slides" / page.name
+        path.write_text(deck_html(page, root), "utf-8")
+        written.append(path)
+    return written
+
+
+if __name__ == "__main__":
+    for deck_path in build(Path(sys.argv[1] if len(sys.argv) > 1 else "_build/html")):
+        print(deck_path)
