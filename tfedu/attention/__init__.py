@@ -1,0 +1,27 @@
+"""Attention mechanisms. All obey one law: ``forward(q, k, v) == weights(q, k) @ v``."""
+
+from tfedu.attention.additive import Additive
+from tfedu.attention.dot_product import DotProduct
+from tfedu.attention.luong import LuongConcat, LuongDot, LuongGeneral
+from tfedu.attention.mechanism import (
+    Mechanism,
+    MultiHeadAttention,
+    Prepared,
+    Scored,
+    check_mask,
+    masked_softmax,
+)
+
+__all__ = [
+    "Additive",
+    "DotProduct",
+    "LuongConcat",
+    "LuongDot",
+    "LuongGeneral",
+    "Mechanism",
+    "MultiHeadAttention",
+    "Prepared",
+    "Scored",
+    "check_mask",
+    "masked_softmax",
+]

@@ -1,0 +1,280 @@
+"""See, or change, what attention does while a model runs.
+
+    with trace(model) as maps:
+        model(x)
+    maps["decoder.attention"].weights            # (B, H, T, S)
+
+    with trace(model, edit={"decoder.attention": pin(query=2, key=5)}):
+        model(x)                                 # runs on with the changed map
+
+While the trace is open each `Mechanism` of the model computes its explicit weights, and its output from just
+those weights; so what is seen is what was used. When it closes, the modules are as they were before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from dataclasses import replace as dataclass_replace
+from typing import Any
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from tfedu.attention.mechanism import Mechanism
+
+#: A change of a map: gets the weights (B, H, T, S) of this call and the number of its first row (above 0 in a
+#: decoder that works row by row), and returns weights of the same shape.
+Edit = Callable[[Tensor, int], Tensor]
+
+
+@dataclass(frozen=True)
+class AttentionMap:
+    """What one mechanism attended to in one run.
+
+    Attributes:
+        weights: rows are queries, columns keys; as the model used them, gradients included.
+        name: where in the model.
+        query_tokens, key_tokens: labels of rows and columns, for figures.
+    """
+
+    weights: Float[Tensor, "B H T S"]
+    name: str
+    query_tokens: Sequence[str] | None = None
+    key_tokens: Sequence[str] | None = None
+
+    def tokens(self, queries: Sequence[str], keys: Sequence[str]) -> AttentionMap:
+        """The same map with labels, cut to them, so that padding falls away.
+
+        Raises:
+            ValueError: if there are more labels than rows or columns.
+        """
+        T, S = self.weights.shape[-2:]
+        if len(queries) > T or len(keys) > S:
+            raise ValueError(
+                f"{self.name} is a map of {T} queries by {S} keys; got {len(queries)} and {len(keys)} labels."
+            )
+        cut = self.weights[..., : len(queries), : len(keys)]
+        return dataclass_replace(self, weights=cut, query_tokens=list(queries), key_tokens=list(keys))
+
+    def matrix(self, batch: int = 0, head: int | None = None) -> Float[Tensor, "T S"]:
+        """One sentence's map, of one head or averaged over heads; detached, on the CPU, in float32."""
+        one = self.weights[batch].detach().float().cpu()
+        return one.mean(dim=0) if head is None else one[head]
+
+    def heatmap(self, batch: int = 0, head: int | None = None, title: str | None = None) -> Any:
+        """A matplotlib figure of `matrix`."""
+        from tfedu.viz import heatmap
+
+        return heatmap(self.matrix(batch, head), self.query_tokens, self.key_tokens, title=title or self.name)
+
+    def plotly(self, batch: int = 0, head: int | None = None, title: str | None = None) -> Any:
+        """A Plotly figure of `matrix`, with the numbers under the pointer."""
+        from tfedu.viz import plotly_heatmap
+
+        return plotly_heatmap(
+            self.matrix(batch, head), self.query_tokens, self.key_tokens, title=title or self.name
+        )
+
+    def bertviz(self, batch: int = 0, view: str = "head") -> Any:
+        """BertViz's head view or model view of this map; see also `Maps.bertviz`."""
+        from tfedu.viz import head_view, model_view
+
+        views = {"head": head_view, "model": model_view}
+        if view not in views:
+            raise ValueError(f"BertViz has a 'head' and a 'model' view; got {view!r}.")
+        return views[view](dataclass_replace(self, weights=self.weights[batch : batch + 1]))
+
+
+class Maps(Mapping[str, AttentionMap]):
+    """The maps of one run, by the name of the module that made them, in the order of their first use."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, list[Tensor]] = {}
+
+    def __getitem__(self, name: str) -> AttentionMap:
+        if name not in self._rows:
+            raise KeyError(f"no map is named {name!r}; caught: {', '.join(self._rows) or 'none'}.")
+        calls = self._rows[name]
+        if len({(*rows.shape[:2], rows.shape[3]) for rows in calls}) > 1:
+            raise ValueError(
+                f"{name} ran on inputs of different shapes, {[tuple(rows.shape) for rows in calls[:3]]} ..., "
+                "which do not stack into one map. Open one trace for each run."
+            )
+        return AttentionMap(torch.cat(calls, dim=2), name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def _add(self, name: str, weights: Tensor) -> None:
+        self._rows.setdefault(name, []).append(weights)
+
+    def _done(self, name: str) -> int:
+        return sum(rows.shape[2] for rows in self._rows.get(name, []))
+
+
+@contextmanager
+def trace(model: nn.Module, edit: Mapping[str, Edit] | None = None) -> Iterator[Maps]:
+    """Catch the attention maps of every `Mechanism` in `model`, and change those that `edit` names.
+
+    A decoder that calls its mechanism once per word gets its rows stacked into one map. Calling `model(...)`
+    again inside one trace starts the maps anew: they are those of the last run. The names are those of
+    ``model.named_modules()``, without a final ``.mechanism`` (the one inside a `MultiHeadAttention`).
+
+    Args:
+        model: any module with mechanisms in it. A `torch.compile`d model is traced before it is compiled.
+        edit: for some names, a function of (weights, first row); see `ablate`, `replace`, `pin`.
+
+    Raises:
+        ValueError: if `model` has no mechanism.
+        KeyError: if `edit` names none of them.
+        RuntimeError: when it closes, if nothing ran inside.
+    """
+    mechanisms = _mechanisms(model)
+    edits = dict(edit or {})
+    if not mechanisms:
+        raise ValueError(f"{type(model).__name__} holds no Mechanism, so there is nothing to trace.")
+    if unknown := edits.keys() - mechanisms.keys():
+        raise KeyError(f"nothing to edit at {', '.join(unknown)}; mechanisms: {', '.join(mechanisms)}.")
+
+    maps = Maps()
+    before = {name: vars(module).get("forward") for name, module in mechanisms.items()}
+    anew = model.register_forward_pre_hook(lambda module, inputs: maps._rows.clear())
+    try:
+        for name, module in mechanisms.items():
+            # An attribute of the instance hides the class's method: the fast way is off while this stands.
+            module.forward = _explicit(module, name, maps, edits.get(name))  # type: ignore[method-assign]
+        yield maps
+    finally:
+        anew.remove()
+        for name, module in mechanisms.items():
+            forward = before[name]
+            if forward is None:
+                vars(module).pop("forward", None)
+            else:
+                module.forward = forward  # type: ignore[method-assign]
+    if not maps:
+        raise RuntimeError(
+            f"the trace caught nothing: none of {', '.join(mechanisms)} ran. Call the model inside the with "
+            "block; a model compiled with torch.compile must be traced uncompiled."
+        )
+
+
+class Traced(nn.Module):
+    """A model whose outputs are its own output and then its maps, in the order of `names`, for export.
+
+    Args:
+        model: as for `trace`.
+        names: which maps; all of them, in the order of the modules, unless given.
+    """
+
+    def __init__(self, model: nn.Module, names: Sequence[str] | None = None) -> None:
+        super().__init__()
+        self.model = model
+        self.names = list(names) if names is not None else list(_mechanisms(model))
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """The model's output (flattened if it is a tuple), then each map (B, H, T, S)."""
+        with trace(self.model) as maps:
+            output = self.model(*inputs)
+        outputs = output if isinstance(output, tuple) else (output,)
+        return (*outputs, *(maps[name].weights for name in self.names))
+
+
+def ablate(head: int) -> Edit:
+    """Silence one head: its weights become zero, so it gathers nothing."""
+
+    def edit(weights: Tensor, first_row: int) -> Tensor:
+        _check_head(head, weights)
+        keep = torch.ones(weights.shape[1], dtype=weights.dtype, device=weights.device)
+        keep[head] = 0
+        return weights * rearrange(keep, "h -> h 1 1")
+
+    return edit
+
+
+def replace(by: Tensor) -> Edit:
+    """Put another map in place of the model's: `by` is (T, S), (H, T, S) or (B, H, T, S)."""
+
+    def edit(weights: Tensor, first_row: int) -> Tensor:
+        rows = by[..., first_row : first_row + weights.shape[2], :].to(weights)
+        try:
+            return rows.expand_as(weights)
+        except RuntimeError as error:
+            raise ValueError(
+                f"a map of shape {tuple(by.shape)} cannot replace rows {first_row} to "
+                f"{first_row + weights.shape[2] - 1} of a map with (B, H, T, S) = {tuple(weights.shape)}."
+            ) from error
+
+    return edit
+
+
+def pin(query: int, key: int, weight: float = 1.0, head: int | None = None) -> Edit:
+    """Hold one weight at a value in [0, 1]; the rest of its row keeps its proportions and the row's sum of 1."""
+    if not 0 <= weight <= 1:
+        raise ValueError(f"a weight lies between 0 and 1; got {weight}.")
+
+    def edit(weights: Tensor, first_row: int) -> Tensor:
+        T, S = weights.shape[2:]
+        if not 0 <= key < S:
+            raise IndexError(f"key {key} is not one of the map's {S} keys.")
+        if head is not None:
+            _check_head(head, weights)
+        if not first_row <= query < first_row + T:
+            return weights
+        heads = slice(None) if head is None else slice(head, head + 1)
+        changed = weights.clone()
+        row = changed[:, heads, query - first_row].clone()
+        row[..., key] = 0
+        row = row * (1 - weight) / row.sum(dim=-1, keepdim=True).clamp_min(torch.finfo(row.dtype).tiny)
+        row[..., key] = weight
+        changed[:, heads, query - first_row] = row
+        return changed
+
+    return edit
+
+
+def _check_head(head: int, weights: Tensor) -> None:
+    if not 0 <= head < weights.shape[1]:
+        raise IndexError(f"head {head} is not one of the {weights.shape[1]} heads, counted from 0.")
+
+
+def _mechanisms(model: nn.Module) -> dict[str, Mechanism]:
+    """The mechanisms of a model, each under the name that a trace gives it."""
+    return {
+        name.removesuffix("mechanism").removesuffix(".") or "attention": module
+        for name, module in model.named_modules()
+        if isinstance(module, Mechanism)
+    }
+
+
+def _explicit(module: Mechanism, name: str, maps: Maps, edit: Edit | None) -> Callable[..., Tensor]:
+    """A forward that makes the weights, keeps them, and makes the output from those same weights."""
+
+    def forward(q: Tensor, k: Any, v: Tensor, mask: Tensor | None = None) -> Tensor:
+        weights = module.weights(q, k, mask)
+        lead = weights.shape[:-2]
+        if len(lead) > 2:
+            raise ValueError(
+                f"{name} made a map with axes {tuple(weights.shape)}; a trace knows (B, H, T, S)."
+            )
+        # (T, S) is one sentence and one head, (B, T, S) one head.
+        full = weights.reshape(*((1, 1), (*lead, 1), lead)[len(lead)], *weights.shape[-2:])
+        if edit is not None:
+            edited = edit(full, maps._done(name))
+            if edited.shape != full.shape:
+                raise ValueError(
+                    f"the edit at {name} made a map of shape {tuple(edited.shape)} from {tuple(full.shape)}."
+                )
+            full = edited
+            weights = full.reshape(weights.shape)
+        maps._add(name, full)
+        return weights @ v
+
+    return forward
