@@ -144,9 +144,7 @@ def train(
     set_seed(config.seed, device_specific=True)
     model.to(device)
     groups = parameter_groups(model, config.weight_decay)
-    optimizer = AdamW(
-        groups, lr=config.lr, betas=config.betas, fused=True
-    )  # fused: six times faster on a CPU
+    optimizer = AdamW(groups, lr=config.lr, betas=config.betas, fused=True)  # one kernel: 6x on a CPU
     runner, optimizer = accelerator.prepare(torch.compile(model) if config.compile else model, optimizer)
 
     # 2. Where we are: at the start, or where the checkpoint stopped.
