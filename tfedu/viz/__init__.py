@@ -1,0 +1,10 @@
+"""Figures: matplotlib for print, Plotly for the page, BertViz for tokens.
+
+Call `use()` once at the top of a notebook, and `show(fig, alt=...)` for each figure.
+"""
+
+from tfedu.viz.heatmap import heatmap, plotly_heatmap
+from tfedu.viz.show import show, svg
+from tfedu.viz.style import figure, plotly_template, use
+
+__all__ = ["figure", "heatmap", "plotly_heatmap", "plotly_template", "show", "svg", "use"]
