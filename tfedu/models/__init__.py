@@ -1,0 +1,1 @@
+"""Models: one file per paper, named after it, read top-down."""
