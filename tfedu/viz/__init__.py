@@ -3,8 +3,22 @@
 Call `use()` once at the top of a notebook, and `show(fig, alt=...)` for each figure.
 """
 
+from tfedu.viz.curves import bars, length_curves, plotly_length_curves
 from tfedu.viz.heatmap import heatmap, plotly_heatmap
 from tfedu.viz.show import show, svg
+from tfedu.viz.steps import plotly_steps
 from tfedu.viz.style import figure, plotly_template, use
 
-__all__ = ["figure", "heatmap", "plotly_heatmap", "plotly_template", "show", "svg", "use"]
+__all__ = [
+    "bars",
+    "figure",
+    "heatmap",
+    "length_curves",
+    "plotly_heatmap",
+    "plotly_length_curves",
+    "plotly_steps",
+    "plotly_template",
+    "show",
+    "svg",
+    "use",
+]

@@ -125,7 +125,7 @@ def plotly_heatmap(
     """Draw a map to touch: each cell names its words and its weight. Arguments as for `heatmap`."""
     import plotly.graph_objects as go
 
-    from tfedu.viz.style import plotly_template
+    from tfedu.viz.style import plotly_headline, plotly_template
 
     values, queries, keys = matrix(weights, query_tokens, key_tokens, item=item, head=head)
     links = _gold_inside(gold, values.shape)
@@ -152,22 +152,22 @@ def plotly_heatmap(
         )  # fmt: skip
     letters = 13 if columns <= 14 else 11
     axis = {"showgrid": False, "showline": False, "ticks": "", "fixedrange": True}
-    height = 24 * rows if rows <= 14 else 19 * rows
-    tallest = max((len(word) for word in keys), default=0) * 0.55 * letters
-    note = f'<span style="color:{KEY.text}">■ keys</span>  <span style="color:{QUERY.text}">● queries</span>'
-    if links:
-        note += "  □ true link"
+    height = (24 if rows <= 14 else 19) * rows
+    tallest = max((len(word) for word in keys), default=0) * 0.5 * letters + 10
+    heading, top = plotly_headline(title)
+    notes = [("■ keys", KEY.text, 0), ("● queries", QUERY.text, 58)]
+    notes += [("□ true link", MIDDLE["ink"], 138)] if links else []
     fig.update_layout(
         template=plotly_template(),
-        title={"text": title, "y": 0.99, "yanchor": "top", "yref": "container"},
-        height=round(height + tallest + (64 if title else 24) + 34),
-        margin={"t": round(tallest + (56 if title else 16)), "b": 34, "l": 8, "r": 8},
+        title=heading,
+        height=round(top + tallest + height + 34),
+        margin={"t": round(top + tallest), "b": 34, "l": 8, "r": 8},
         xaxis={
             **axis,
             "side": "top",
             "tickvals": list(range(columns)),
             "ticktext": keys,
-            "tickangle": -90 if columns > 6 else -50,
+            "tickangle": -90,
             "tickfont": {"size": letters, "color": KEY.text},
             "range": [-0.5, columns - 0.5],
         },
@@ -180,10 +180,11 @@ def plotly_heatmap(
         },
         annotations=[
             {
-                "text": note, "x": 0, "y": 0, "xref": "paper", "yref": "paper", "yshift": -8,
+                "text": text, "x": 0, "y": 0, "xref": "paper", "yref": "paper", "xshift": shift, "yshift": -8,
                 "xanchor": "left", "yanchor": "top", "showarrow": False,
-                "font": {"size": 13, "color": MIDDLE["ink"]},
+                "font": {"size": 13, "color": colour},
             }
+            for text, colour, shift in notes
         ],
     )  # fmt: skip
     return fig

@@ -185,7 +185,7 @@ def plotly_template() -> go.layout.Template:
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
             "font": {"family": SANS, "size": 14, "color": MIDDLE["ink"]},
-            "title": {"x": 0, "xref": "paper", "xanchor": "left", "font": {"size": 17, "weight": 600}},
+            "title": {"font": {"size": 17, "weight": 600}},
             "margin": {"l": 8, "r": 8, "t": 52, "b": 8},
             "colorway": [role.light for role in SERIES],
             "xaxis": axis,
@@ -195,6 +195,24 @@ def plotly_template() -> go.layout.Template:
             "dragmode": False,  # a finger on the figure scrolls the page
         }
     )
+
+
+def plotly_headline(title: str) -> tuple[dict[str, Any], int]:
+    """Break the finding over a Plotly figure into lines that fit a phone.
+
+    Returns:
+        the layout's `title`, and the pixels to leave for it at the top.
+    """
+    import html
+    import textwrap
+
+    lines = textwrap.wrap(title, 42)
+    text = "<br>".join(html.escape(line, quote=False) for line in lines)
+    # Plotly sets the last line, not the first, at the top: push the block down by the lines above it.
+    down = 6 + 23 * (len(lines) - 1)
+    place: dict[str, Any] = {"x": 0, "xref": "container", "xanchor": "left", "pad": {"l": 8, "t": down}}
+    place |= {"y": 1, "yref": "container", "yanchor": "top"}
+    return {"text": text, **place}, 12 + 23 * len(lines)
 
 
 def use() -> None:
