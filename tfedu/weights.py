@@ -148,7 +148,7 @@ def load(name: str | Path, kind: str | None = None) -> Checkpoint:
         raise CheckpointError(f"{path} was not written by tfedu: its header names no class or configuration.")
     if kind is not None and header["kind"] != kind:
         raise CheckpointError(
-            f"{path.name} holds a {header['kind']}, not a {kind}: load it by {header['kind']}.from_pretrained."
+            f"{path.name} holds a {header['kind']}, not a {kind}: use {header['kind']}.from_pretrained."
         )
     floats = {n: t.float() if t.is_floating_point() else t for n, t in tensors.items()}
     extras = {key.removeprefix("extra."): text for key, text in header.items() if key.startswith("extra.")}

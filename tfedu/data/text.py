@@ -8,7 +8,7 @@ Source: byte-pair encoding for translation, Sennrich, Haddow and Birch 2016 (the
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -365,6 +365,10 @@ class TranslationBatches:
     def __len__(self) -> int:
         """Batches in an epoch."""
         return len(self._cuts) - 1
+
+    def __iter__(self) -> Iterator[Batch]:
+        """The batches of epoch 0."""
+        return (self[index] for index in range(len(self)))
 
     def __getitem__(self, index: int) -> Batch:
         """Batch ``index`` of epoch 0."""

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from tfedu.data.text import PAD, Batch, Tokenizer, TranslationBatches, pad
+from tfedu.data.text import PAD, Batch, Tokenizer, pad
 from tfedu.train.loop import Loss
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def translation_loss(model: nn.Module, batch: Batch) -> Loss:
 
 
 @torch.no_grad()
-def nats_per_token(model: nn.Module, batches: Iterable[Batch] | TranslationBatches) -> float:
+def nats_per_token(model: nn.Module, batches: Iterable[Batch]) -> float:
     """The mean loss per real target token over all `batches`; its exponential is the perplexity."""
     device = next(model.parameters()).device
     total, count = 0.0, 0
