@@ -88,6 +88,7 @@ window.FontAwesomeConfig = { observeMutations: false }; // else icon swapping br
     const source = [...figure.querySelectorAll("text[data-s]")];
     const target = [...figure.querySelectorAll("text[data-t]")];
     const button = figure.querySelector(".tf-hero-play");
+    const count = figure.querySelectorAll(".tf-hero-wide text[data-t]").length; // each word is drawn twice
     let step = -1;
     let timer = null;
 
@@ -108,9 +109,9 @@ window.FontAwesomeConfig = { observeMutations: false }; // else icon swapping br
     }
 
     function tick() {
-      step = (step + 1) % (target.length + 2); // two beats of the whole sentence at the end
-      if (step < target.length) show(step, step);
-      else show(null, target.length);
+      step = (step + 1) % (count + 2); // two beats of the whole sentence at the end
+      if (step < count) show(step, step);
+      else show(null, count);
     }
 
     function play(on) {
@@ -119,7 +120,7 @@ window.FontAwesomeConfig = { observeMutations: false }; // else icon swapping br
       button.textContent = on ? "Pause" : "Play";
       figure.classList.toggle("playing", on);
       if (on) tick();
-      else show(null, target.length);
+      else show(null, count);
     }
 
     button.hidden = false;
@@ -127,9 +128,9 @@ window.FontAwesomeConfig = { observeMutations: false }; // else icon swapping br
     for (const word of target) {
       word.addEventListener("pointerenter", () => {
         if (timer !== null) play(false);
-        show(Number(word.dataset.t), target.length);
+        show(Number(word.dataset.t), count);
       });
-      word.addEventListener("pointerleave", () => show(null, target.length));
+      word.addEventListener("pointerleave", () => show(null, count));
     }
     play(!calm.matches);
   }

@@ -34,7 +34,13 @@ def colour_role(meaning: str) -> Any:
     """A docutils role that marks its text as a query, a key, a value or a weight."""
 
     def role(
-        name: str, rawtext: str, text: str, lineno: int, inliner: Any, options: Any = None, content: Any = None
+        name: str,
+        rawtext: str,
+        text: str,
+        lineno: int,
+        inliner: Any,
+        options: Any = None,
+        content: Any = None,
     ) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         return [nodes.inline(rawtext, text, classes=["tf-role", f"tf-{meaning}"])], []
 
@@ -191,7 +197,9 @@ def local_bertviz(body: str, static: str) -> str:
         body: the HTML of a page.
         static: the relative address of ``_static/`` from that page, ending in a slash.
     """
-    both = f'<script src="{static}vendor/require.js"></script><script src="{static}require-config.js"></script>'
+    both = (
+        f'<script src="{static}vendor/require.js"></script><script src="{static}require-config.js"></script>'
+    )
     body = REQUIRE.sub(both, body)
     return LIBRARY.sub(lambda match: f"{static}vendor/{match.group(1)}.min", body)
 
@@ -207,7 +215,9 @@ def chapter_buttons(app: Sphinx, pagename: str, static: str) -> str:
     if repository:
         colab = f"https://colab.research.google.com/github/{repository}/blob/{branch}/{pagename}.ipynb"
         links.append(f'<a class="tf-button" href="{colab}">Open in Colab</a>')
-    links.append(f'<a class="tf-button" href="{root}_sources/{pagename}.ipynb" download>Download notebook</a>')
+    links.append(
+        f'<a class="tf-button" href="{root}_sources/{pagename}.ipynb" download>Download notebook</a>'
+    )
     links.append(f'<a class="tf-button" href="{root}slides/{name}.html">Slides</a>')
     return f'<nav class="tf-chapter-buttons" aria-label="This chapter elsewhere">{"".join(links)}</nav>'
 

@@ -1,6 +1,6 @@
 """The moving sentence of the landing page: a recorded translation, drawn as SVG, and its recorder.
 
-    python -m tfedu.site.hero CHECKPOINT "ein deutscher satz ." > book/site/hero.json
+python -m tfedu.site.hero CHECKPOINT "ein deutscher satz ." > book/site/hero.json
 """
 
 import html
@@ -8,9 +8,6 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-
-# One row of source words above, one of target words below, in the SVG's own units.
-GAP, LETTER, TOP, BOTTOM, HEIGHT = 22.0, 11.2, 34.0, 196.0, 230.0
 
 
 @dataclass(frozen=True)
@@ -33,64 +30,89 @@ def read(path: Path) -> Recording:
     recording = Recording(found["source"], found["target"], found["weights"], found.get("model", ""))
     shape = {len(row) for row in recording.weights}
     if len(recording.weights) != len(recording.target) or shape != {len(recording.source)}:
-        raise ValueError(f"{path.name}: weights must be a {len(recording.target)} by {len(recording.source)} table.")
+        raise ValueError(
+            f"{path.name}: weights must be a {len(recording.target)} by {len(recording.source)} table."
+        )
     return recording
 
 
-def places(words: list[str]) -> tuple[list[float], float]:
-    """The middle of each word in a row of words, and the row's width."""
+def places(words: list[str], gap: float = 22.0, letter: float = 11.2) -> tuple[list[float], float]:
+    """The middle of each word in a row of words, and the row's width, in the SVG's units."""
     middles, x = [], 0.0
     for word in words:
-        width = LETTER * len(word)
+        width = letter * len(word)
         middles.append(x + width / 2)
-        x += width + GAP
-    return middles, x - GAP
+        x += width + gap
+    return middles, x - gap
+
+
+def drawing(recording: Recording, kind: str, spoken: str) -> str:
+    """One still SVG. ``wide``: source words in a row, target words below. ``tall``: two columns, for phones.
+
+    Each line is as thick as its weight.
+    """
+    if kind == "wide":
+        above, wide_above = places(recording.source)
+        below, wide_below = places(recording.target)
+        width, height = max(wide_above, wide_below) + 40, 230.0
+        source = [(x + (width - wide_above) / 2, 34.0) for x in above]
+        target = [(x + (width - wide_below) / 2, 200.0) for x in below]
+    else:
+        rows = max(len(recording.source), len(recording.target))
+        width, height = 350.0, rows * 36.0
+        source = [
+            (118.0, 24 + 36 * (s + (rows - len(recording.source)) / 2)) for s in range(len(recording.source))
+        ]
+        target = [
+            (232.0, 24 + 36 * (t + (rows - len(recording.target)) / 2)) for t in range(len(recording.target))
+        ]
+
+    def line(t: int, s: int) -> str:
+        (x, y), (to_x, to_y) = target[t], source[s]
+        if kind == "wide":
+            y, to_y = y - 22, to_y + 10
+            middle = (y + to_y) / 2
+            return f"M{x:.1f} {y:.1f}C{x:.1f} {middle:.1f} {to_x:.1f} {middle:.1f} {to_x:.1f} {to_y:.1f}"
+        x, to_x, y, to_y = x - 8, to_x + 8, y - 6, to_y - 6
+        middle = (x + to_x) / 2
+        return f"M{x:.1f} {y:.1f}C{middle:.1f} {y:.1f} {middle:.1f} {to_y:.1f} {to_x:.1f} {to_y:.1f}"
+
+    lines = "".join(
+        f'<path d="{line(t, s)}" data-t="{t}" data-s="{s}" data-w="{weight:.3f}" '
+        f'style="stroke-width:{max(weight * 9, 0.5):.2f};opacity:{0.25 + 0.7 * weight:.2f}"/>'
+        for t, row in enumerate(recording.weights)
+        for s, weight in enumerate(row)
+        if weight >= 0.02  # thinner than a quarter of a pixel there is nothing to see
+    )
+
+    def words(names: list[str], where: list[tuple[float, float]], axis: str) -> str:
+        return "".join(
+            f'<text x="{x:.1f}" y="{y:.1f}" data-{axis}="{i}">{html.escape(name)}</text>'
+            for i, ((x, y), name) in enumerate(zip(where, names, strict=True))
+        )
+
+    return (
+        f'<svg class="tf-hero-{kind}" viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{spoken}">'
+        f'<g class="tf-hero-lines">{lines}</g>'
+        f'<g class="tf-hero-source">{words(recording.source, source, "s")}</g>'
+        f'<g class="tf-hero-target">{words(recording.target, target, "t")}</g></svg>'
+    )
 
 
 def to_html(recording: Recording) -> str:
-    """The whole translation as a still SVG; ``page.js`` hides it and plays it word by word.
+    """The whole translation, still, once for wide screens and once for phones; ``page.js`` plays it word by word.
 
-    Every line from target word t to source word s is there, as thick as its weight. Without JavaScript, or
-    where the reader asked for reduced motion, the still picture is what is shown.
+    Without JavaScript, or where the reader asked for reduced motion, the still picture is what is shown.
     """
-    above, wide_above = places(recording.source)
-    below, wide_below = places(recording.target)
-    width = max(wide_above, wide_below) + 40
-    above = [x + (width - wide_above) / 2 for x in above]
-    below = [x + (width - wide_below) / 2 for x in below]
-    lines = []
-    for t, row in enumerate(recording.weights):
-        for s, weight in enumerate(row):
-            if weight < 0.02:  # thinner than a quarter of a pixel: nothing to see
-                continue
-            middle = (TOP + BOTTOM) / 2
-            path = (
-                f"M{below[t]:.1f} {BOTTOM - 20:.1f} C{below[t]:.1f} {middle:.1f} {above[s]:.1f} {middle:.1f} "
-                f"{above[s]:.1f} {TOP + 10:.1f}"
-            )
-            lines.append(
-                f'<path d="{path}" data-t="{t}" data-s="{s}" data-w="{weight:.3f}" '
-                f'style="stroke-width:{max(weight * 9, 0.5):.2f};opacity:{0.25 + 0.7 * weight:.2f}"/>'
-            )
-    top = [
-        f'<text x="{x:.1f}" y="{TOP:.1f}" data-s="{s}">{html.escape(word)}</text>'
-        for s, (x, word) in enumerate(zip(above, recording.source, strict=True))
-    ]
-    bottom = [
-        f'<text x="{x:.1f}" y="{BOTTOM:.1f}" data-t="{t}" tabindex="-1">{html.escape(word)}</text>'
-        for t, (x, word) in enumerate(zip(below, recording.target, strict=True))
-    ]
     spoken = html.escape(
         f"A German sentence, {' '.join(recording.source)}, becomes {' '.join(recording.target)}. "
         "Lines join each English word to the German words it was made from.",
         quote=True,
     )
-    caption = html.escape(recording.model)
+    drawings = drawing(recording, "wide", spoken) + drawing(recording, "tall", spoken)
     return (
-        f'<figure class="tf-hero"><svg viewBox="0 0 {width:.0f} {HEIGHT:.0f}" role="img" aria-label="{spoken}">'
-        f'<g class="tf-hero-lines">{"".join(lines)}</g>'
-        f'<g class="tf-hero-source">{"".join(top)}</g><g class="tf-hero-target">{"".join(bottom)}</g></svg>'
-        f'<figcaption><button type="button" class="tf-hero-play" hidden>Pause</button> {caption}</figcaption></figure>'
+        f'<figure class="tf-hero">{drawings}<figcaption><button type="button" class="tf-hero-play" hidden>'
+        f"Pause</button><span>{html.escape(recording.model)}</span></figcaption></figure>"
     )
 
 

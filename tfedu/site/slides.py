@@ -111,7 +111,9 @@ def by_rule(content: list[Cell]) -> list[Slide]:
         if cell.mark == "notes" and deck:
             deck[-1].notes.append("".join(str(part) for part in cell.parts))
         elif cell.kind == "code":
-            figures = cell.find(".cell_output img, .cell_output .tf-plotly, .cell_output svg, .cell_output script")
+            figures = cell.find(
+                ".cell_output img, .cell_output .tf-plotly, .cell_output svg, .cell_output script"
+            )
             code = cell.find(".cell_input pre")
             if figures:
                 outputs = "".join(str(part) for part in cell.find(".cell_output"))
@@ -126,7 +128,9 @@ def by_rule(content: list[Cell]) -> list[Slide]:
                     told = False
                 if not deck:
                     continue
-                keep = part.name in ("h1", "h2", "h3", "ul", "ol", "figure") or "math" in part.get("class", [])
+                keep = part.name in ("h1", "h2", "h3", "ul", "ol", "figure") or "math" in part.get(
+                    "class", []
+                )
                 if part.name == "p" and not told and len(deck[-1].parts) == 1:
                     keep = told = True
                 if keep:
@@ -245,7 +249,11 @@ def deck_html(page: Path, root: Path) -> str:
         if "widget-state" in tag.get("type", "") or re.search(r"require|embed-amd", tag.get("src", ""))
     ]
     inside = {str(tag) for tag in article.find_all("script")}
-    styles = [tag for tag in soup.find_all("link") if re.search(r"pygments|sphinx-design|mystnb", tag.get("href", ""))]
+    styles = [
+        tag
+        for tag in soup.find_all("link")
+        if re.search(r"pygments|sphinx-design|mystnb", tag.get("href", ""))
+    ]
     heading = article.find("h1")
     title = " ".join(heading.get_text().split()) if heading else relative.stem
     return PAGE.format(

@@ -31,7 +31,9 @@ def read(path: Path) -> list[Stop]:
         if missing:
             raise ValueError(f"{path.name}, entry {number}: give {', '.join(sorted(missing))}.")
         pages = tuple((page["page"], page["title"]) for page in entry.get("pages", []))
-        stops.append(Stop(str(entry["year"]), entry["title"], entry["says"], tuple(entry.get("works", [])), pages))
+        stops.append(
+            Stop(str(entry["year"]), entry["title"], entry["says"], tuple(entry.get("works", [])), pages)
+        )
     return stops
 
 
@@ -51,14 +53,11 @@ def to_html(stops: list[Stop], written: Collection[str]) -> str:
         ]
         state = "written" if links else "coming"
         works = f'<p class="tf-works">{html.escape(" · ".join(stop.works))}</p>' if stop.works else ""
-        below = f'<ul class="tf-links">{"".join(links)}</ul>' if links else '<p class="tf-coming">coming</p>'
+        soon = '<p class="tf-soon">coming</p>' if stop.pages else ""
+        below = f'<ul class="tf-links">{"".join(links)}</ul>' if links else soon
         items.append(
             f'<li class="tf-stop tf-{state}"><p class="tf-year">{html.escape(stop.year)}</p>'
             f'<p class="tf-stop-title">{html.escape(stop.title)}</p>'
             f'<p class="tf-says">{html.escape(stop.says)}</p>{works}{below}</li>'
         )
-    # The list scrolls sideways on a wide screen, so it takes the keyboard's focus.
-    return (
-        '<div class="tf-timeline-frame" role="region" aria-label="Timeline, scrolls sideways" tabindex="0">'
-        f'<ol class="tf-timeline">{"".join(items)}</ol></div>'
-    )
+    return f'<ol class="tf-timeline">{"".join(items)}</ol>'
