@@ -21,7 +21,8 @@ Conventions of the gold:
   words without a partner, and the end of a clause must be seen from its verb.
 - Each word has one spelling (the first word of a sentence gets no capital), and each German sentence has
   one translation: tense follows the German form, *sie* is "she" or "they" by its verb, and a relative
-  clause is only built where its case can be seen or the other reading would make no sense.
+  clause is only built where its case can be seen or the other reading would make no sense. After a
+  genitive it belongs to the noun before that: *der Hund des Mannes der schläft*, ... which sleeps.
 """
 
 from __future__ import annotations
