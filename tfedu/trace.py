@@ -99,7 +99,11 @@ class Maps(Mapping[str, AttentionMap]):
         if name not in self._rows:
             raise KeyError(f"no map is named {name!r}; caught: {', '.join(self._rows) or 'none'}.")
         calls = self._rows[name]
-        if len({(*rows.shape[:2], rows.shape[3]) for rows in calls}) > 1:
+        if len(calls) == 1:
+            return AttentionMap(calls[0], name)
+        if any(
+            (*rows.shape[:2], rows.shape[3]) != (*calls[0].shape[:2], calls[0].shape[3]) for rows in calls
+        ):
             raise ValueError(
                 f"{name} ran on inputs of different shapes, {[tuple(rows.shape) for rows in calls[:3]]} ..., "
                 "which do not stack into one map. Open one trace for each run."
@@ -273,8 +277,7 @@ def _explicit(module: Mechanism, name: str, maps: Maps, edit: Edit | None) -> Ca
                     f"the edit at {name} made a map of shape {tuple(edited.shape)} from {tuple(full.shape)}."
                 )
             full = edited
-            weights = full.reshape(weights.shape)
         maps._add(name, full)
-        return weights @ v
+        return full.reshape(weights.shape) @ v  # from the kept map itself, so that gradients reach it
 
     return forward
