@@ -3,17 +3,23 @@
 Call `use()` once at the top of a notebook, and `show(fig, alt=...)` for each figure.
 """
 
+from tfedu.viz.bertviz import head_view, model_view
 from tfedu.viz.curves import bars, length_curves, plotly_length_curves
+from tfedu.viz.diagrams import attention_diagram, bottleneck_diagram
 from tfedu.viz.heatmap import heatmap, plotly_heatmap
 from tfedu.viz.show import show, svg
 from tfedu.viz.steps import plotly_steps
 from tfedu.viz.style import figure, plotly_template, use
 
 __all__ = [
+    "attention_diagram",
     "bars",
+    "bottleneck_diagram",
     "figure",
+    "head_view",
     "heatmap",
     "length_curves",
+    "model_view",
     "plotly_heatmap",
     "plotly_length_curves",
     "plotly_steps",

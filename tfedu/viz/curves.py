@@ -61,9 +61,12 @@ def length_curves(
         ax.set(ylim=(low, high), xlim=(where.min(), where.max()))
         if trained is not None:
             ax.axvspan(max(trained[0], where.min()), trained[1], color=PANEL.light, lw=0, zorder=0)
-            ax.text(
-                trained[1], low, "lengths seen in training ", ha="right", va="bottom", fontsize=9.5,
-                color=SOFT.light,
+            # Over the plot, where no line runs; beside the range if the range is narrow.
+            narrow = trained[1] - where.min() < 0.35 * np.ptp(where)
+            ax.annotate(
+                "← seen in training" if narrow else "seen in training", (trained[1], 1), xytext=(0, 7),
+                xycoords=("data", "axes fraction"), textcoords="offset points", fontsize=9.5,
+                ha="left" if narrow else "right", va="bottom", color=SOFT.light,
             )  # fmt: skip
         for (name, run), style in zip(runs.items(), styles, strict=True):
             if len(run) > 1:
@@ -144,8 +147,10 @@ def bars(
         ax.margins(x=0.1)
         ax.set_xlabel(xlabel)
         if len(runs) > 1:
-            ax.legend(loc="upper left", bbox_to_anchor=(0, -0.02 - 0.5 / fig.get_figheight()), ncols=3,
-                      fontsize=10, borderaxespad=0, handlelength=1.4, columnspacing=1.4)  # fmt: skip
+            ax.legend(
+                loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=10, borderaxespad=0.2,
+                handlelength=1.4, columnspacing=1.4, borderpad=0.1,
+            )  # fmt: skip
         headline(ax, title, alone=alone)
     return fig
 
@@ -186,8 +191,8 @@ def plotly_length_curves(
         fig.add_vrect(x0=max(trained[0], min(where)), x1=trained[1], fillcolor=MIDDLE["line"], opacity=0.16,
                       line_width=0, layer="below")  # fmt: skip
         fig.add_annotation(
-            x=trained[1], y=0, yref="paper", text="seen in training", showarrow=False, xanchor="right",
-            yanchor="bottom", font={"size": 12, "color": MIDDLE["ink"]},
+            x=trained[1], y=1, yref="paper", text="seen in training", showarrow=False, xanchor="right",
+            yanchor="bottom", yshift=4, font={"size": 12, "color": MIDDLE["ink"]},
         )  # fmt: skip
     heading, top = plotly_headline(title)
     fig.update_layout(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfedu.viz.maps import matrix
+from tfedu.viz.maps import markup, matrix
 from tfedu.viz.palette import GROUND, INK, KEY, LINE, MIDDLE, QUERY, WEIGHTS, rgb
 from tfedu.viz.style import WIDTH, context, headline, legend_line
 
@@ -130,6 +130,7 @@ def plotly_heatmap(
     values, queries, keys = matrix(weights, query_tokens, key_tokens, item=item, head=head)
     links = _gold_inside(gold, values.shape)
     rows, columns = values.shape
+    queries, keys = [markup(word) for word in queries], [markup(word) for word in keys]
     red, green, blue = rgb(MIDDLE["weights"])
     hover = [[f"“{q}” ← “{k}” {values[t, s]:.2f}" for s, k in enumerate(keys)] for t, q in enumerate(queries)]
     fig = go.Figure(

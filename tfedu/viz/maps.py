@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -58,3 +59,8 @@ def matrix(
                 "Rows are the words that were predicted, columns the words attended to; cut off the padding."
             )
     return values, queries, keys
+
+
+def markup(word: str) -> str:
+    """Write a word so that Plotly, which reads a little HTML, shows it as it is (think of `<s>`)."""
+    return html.escape(word, quote=False)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfedu.viz.maps import matrix
+from tfedu.viz.maps import markup, matrix
 from tfedu.viz.palette import KEY, MIDDLE, QUERY, rgb
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def plotly_steps(
                 "bgcolor": MIDDLE["weights"],
                 "activebgcolor": MIDDLE["weights"],
                 "steps": [
-                    {"label": f"“{word}”", "method": "animate", "args": [[str(t)], still]}
+                    {"label": f"“{markup(word)}”", "method": "animate", "args": [[str(t)], still]}
                     for t, word in enumerate(queries)
                 ],
             }
@@ -209,7 +209,7 @@ def _words(values: np.ndarray, queries: list[str], keys: list[str], now: int) ->
             x=[0] * len(keys), y=list(range(len(keys))), mode="markers+text", text=read,
             textposition="middle left", textfont={"size": letters, "color": KEY.text},
             marker={"symbol": "square", "size": 7, "color": KEY.light, "opacity": 1},
-            customdata=[f"“{queries[now]}” ← “{word}” {row[s]:.2f}" for s, word in enumerate(keys)],
+            customdata=[f"“{markup(queries[now])}” ← “{markup(word)}” {row[s]:.2f}" for s, word in enumerate(keys)],
             hovertemplate="%{customdata}<extra></extra>", cliponaxis=False, showlegend=False,
         ),
         go.Scatter(
@@ -217,7 +217,7 @@ def _words(values: np.ndarray, queries: list[str], keys: list[str], now: int) ->
             textposition="middle right", textfont={"size": letters, "color": QUERY.text},
             marker={"symbol": "circle", "size": 7, "color": QUERY.light, "opacity": 1},
             customdata=[
-                f"“{word}” looks most at “{keys[int(values[t].argmax())]}” {values[t].max():.2f}"
+                f"“{markup(word)}” looks most at “{markup(keys[int(values[t].argmax())])}” {values[t].max():.2f}"
                 for t, word in enumerate(queries[: now + 1])
             ],
             hovertemplate="%{customdata}<extra></extra>", cliponaxis=False, showlegend=False,
@@ -226,7 +226,7 @@ def _words(values: np.ndarray, queries: list[str], keys: list[str], now: int) ->
 
 
 def _short(word: str) -> str:
-    return word if len(word) <= 15 else word[:14] + "…"
+    return markup(word if len(word) <= 15 else word[:14] + "…")
 
 
 def _letters(queries: list[str], keys: list[str]) -> int:
