@@ -184,7 +184,7 @@ def _box(ax: Axes, x: float, y: float, width: float, role: Role) -> None:
 
     corner = (x - width / 2, y - 0.2)
     ax.add_patch(Rectangle(corner, width, 0.4, color=GROUND.light, lw=0, zorder=2))
-    ax.add_patch(Rectangle(corner, width, 0.4, color=role.light, alpha=0.16, lw=0, zorder=3))
+    ax.add_patch(Rectangle(corner, width, 0.4, color=role.light, alpha=0.1, lw=0, zorder=3))
     ax.add_patch(Rectangle(corner, width, 0.4, fill=False, ec=role.light, lw=1.8, zorder=3))
 
 
