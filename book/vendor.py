@@ -138,12 +138,16 @@ def check() -> list[str]:
     }
     wrong = [f"missing: {name}" for name in sorted(set(expected) - there)]
     wrong += [f"not in vendor.json: {name}" for name in sorted(there - set(expected))]
-    wrong += [f"changed: {name}" for name in sorted(there & set(expected)) if digest(ROOT / name) != expected[name]]
+    wrong += [
+        f"changed: {name}" for name in sorted(there & set(expected)) if digest(ROOT / name) != expected[name]
+    ]
     return wrong
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--check", action="store_true", help="compare the files with vendor.json, offline")
     if parser.parse_args().check:
         problems = check()

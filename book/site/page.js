@@ -72,7 +72,7 @@ window.FontAwesomeConfig = { observeMutations: false }; // else icon swapping br
   }
 
   function onTheme(act) {
-    new MutationObserver(act).observe(root, { attributes: true, attributeFilter: ["data-theme"] });
+    new MutationObserver(act).observe(root, { attributes: true, attributeFilter: ["data-theme", "data-mode"] });
   }
 
   // Slides call this when a figure that was hidden comes into sight.
@@ -138,12 +138,26 @@ window.FontAwesomeConfig = { observeMutations: false }; // else icon swapping br
   // --- mends of the theme ------------------------------------------------------------------------------
 
   function mend() {
-    // Names that assistive technology misses.
-    for (const button of document.querySelectorAll("button.search-button__button, button.search-button")) {
-      if (!button.getAttribute("aria-label")) button.setAttribute("aria-label", "Search");
+    // A control's name must hold the words seen on it; the theme's and BertViz's do not always.
+    for (const button of document.querySelectorAll("button[aria-label]")) {
+      const seen = button.innerText.trim().replace(/\s+/g, " ");
+      const name = button.dataset.name || (button.dataset.name = button.getAttribute("aria-label"));
+      if (seen) button.setAttribute("aria-label", seen.includes(name) ? seen : name + ": " + seen);
     }
-    for (const select of document.querySelectorAll(".bertviz select, [id^=bertviz] select")) {
-      if (!select.getAttribute("aria-label")) select.setAttribute("aria-label", select.id || "choice");
+    for (const button of document.querySelectorAll(".theme-switch-button")) {
+      for (const icon of button.querySelectorAll("svg, i")) {
+        icon.setAttribute("aria-hidden", "true");
+        icon.removeAttribute("title");
+        for (const title of icon.querySelectorAll("title")) title.remove();
+      }
+      button.setAttribute("aria-label", "Color mode: " + (root.dataset.mode || "auto"));
+    }
+    for (const select of document.querySelectorAll("[id^=bertviz] select:not([aria-label])")) {
+      select.setAttribute("aria-label", select.id || "choice");
+    }
+    for (const handle of document.querySelectorAll("[role=slider]:not([aria-label])")) {
+      const label = (handle.closest(".widget-inline-hbox, .widget-inline-vbox") || handle).querySelector(".widget-label");
+      handle.setAttribute("aria-label", (label && label.textContent.trim()) || "slider");
     }
     // What is wider than the column scrolls by itself, so the keyboard must reach it.
     for (const box of document.querySelectorAll("div.highlight pre, .tf-scroll, div.math, .pst-scrollable-table-container")) {
@@ -155,6 +169,12 @@ window.FontAwesomeConfig = { observeMutations: false }; // else icon swapping br
   function start() {
     document.querySelectorAll(".tf-hero").forEach(startHero);
     mend();
+    onTheme(mend);
+    window.addEventListener("load", mend); // the theme's icons have been swapped by then
+    // Widgets are drawn later, by their own manager.
+    if (document.querySelector('script[type*="widget-view"]')) {
+      new MutationObserver(mend).observe(document.body, { childList: true, subtree: true });
+    }
     startPlotly();
   }
 

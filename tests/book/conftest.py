@@ -26,7 +26,7 @@ def absent(what: str) -> Any:
 
 def pages() -> list[str]:
     """Every page of the book, from the site's root."""
-    return sorted(p.relative_to(SITE).as_posix() for p in (SITE / "book").rglob("*.html")) + ["search.html"]
+    return [*sorted(p.relative_to(SITE).as_posix() for p in (SITE / "book").rglob("*.html")), "search.html"]
 
 
 def decks() -> list[str]:
@@ -44,7 +44,9 @@ def address() -> Iterator[str]:
     """The site over http, below a path, as it would be published."""
     if not (SITE / "book" / "index.html").exists():
         absent(f"The book is not built in {SITE}: run `make book`.")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=SITE.parent))
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Quiet, directory=SITE.parent)
+    )
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/{SITE.name}/"
     server.shutdown()
@@ -62,7 +64,11 @@ def browser() -> Iterator[Any]:
     with sync_playwright() as play:
         found = play.chromium.launch(
             executable_path=chromium,
-            args=["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+            ],
         )
         yield found
         found.close()
@@ -91,7 +97,9 @@ class Visits:
             return self.visit
         if self.context is not None:
             self.context.close()
-        self.context = self.browser.new_context(viewport={"width": width, "height": 900}, reduced_motion="reduce")
+        self.context = self.browser.new_context(
+            viewport={"width": width, "height": 900}, reduced_motion="reduce"
+        )
         self.context.add_init_script(
             f"localStorage.setItem('mode', '{theme}'); localStorage.setItem('theme', '{theme}')"
         )
@@ -109,15 +117,17 @@ class Visits:
         visit.page.route("**/*", route)
         visit.page.on("pageerror", lambda error: visit.errors.append(f"page error: {error}"))
         visit.page.on(
-            "console", lambda said: visit.errors.append(f"console: {said.text}") if said.type == "error" else None
+            "console",
+            lambda said: visit.errors.append(f"console: {said.text}") if said.type == "error" else None,
         )
         visit.page.on(
-            "response", lambda got: visit.errors.append(f"{got.status} {got.url}") if got.status >= 400 else None
+            "response",
+            lambda got: visit.errors.append(f"{got.status} {got.url}") if got.status >= 400 else None,
         )
         visit.page.goto(self.address + path)
         visit.page.wait_for_load_state("networkidle")
         visit.page.wait_for_function(
-            "!window.MathJax || !MathJax.startup || !MathJax.startup.promise || MathJax.startup.promise.then(() => true)"
+            "!window.MathJax?.startup?.promise || MathJax.startup.promise.then(() => true)"
         )
         self.key, self.visit = (path, width, theme), visit
         return visit

@@ -21,7 +21,8 @@ def serious(visit: Any) -> list[str]:
     found = visit.page.evaluate(
         "async () => (await axe.run(document, {resultTypes: ['violations']})).violations"
         ".filter(v => ['serious', 'critical'].includes(v.impact))"
-        ".map(v => v.id + ': ' + v.nodes.slice(0, 4).map(n => n.target.join(' ') + ' ' + n.html.slice(0, 140)).join(' | '))"
+        ".map(v => v.id + ': ' + v.nodes.slice(0, 4)"
+        ".map(n => n.target.join(' ') + ' ' + n.html.slice(0, 140)).join(' | '))"
     )
     return list(found)
 
@@ -33,7 +34,9 @@ def math_shown(visit: Any) -> int:
         " && /\\\\[(\\[]/.test(e.textContent)).map(e => e.textContent)"
     )
     assert not raw, f"not typeset: {raw[:3]}"
-    broken = visit.page.evaluate("[...document.querySelectorAll('mjx-merror')].map(e => e.title || e.textContent)")
+    broken = visit.page.evaluate(
+        "[...document.querySelectorAll('mjx-merror')].map(e => e.title || e.textContent)"
+    )
     assert not broken, f"TeX errors: {broken}"
     return int(visit.page.locator("mjx-container").count())
 
@@ -92,7 +95,8 @@ def test_axe_finds_nothing_serious(path: str, visits: Visits) -> None:
 def test_every_picture_is_described(path: str, visits: Visits) -> None:
     visit = visits(path)
     silent = visit.page.evaluate(
-        "[...document.querySelectorAll('article img, main img')].filter(i => !i.hasAttribute('alt')).map(i => i.src.slice(0, 80))"
+        "[...document.querySelectorAll('article img, main img')].filter(i => !i.hasAttribute('alt'))"
+        ".map(i => i.src.slice(0, 80))"
     )
     assert silent == []
     unnamed = visit.page.evaluate(
@@ -144,14 +148,17 @@ def test_keyboard_reaches_search_theme_and_navigation(path: str, visits: Visits)
     page = visits(path).page
     page.evaluate("document.activeElement.blur(); window.scrollTo(0, 0)")
     page.keyboard.press("Tab")
-    first = page.evaluate("document.activeElement.textContent + (document.activeElement.getAttribute('href') || '')")
+    first = page.evaluate(
+        "document.activeElement.textContent + (document.activeElement.getAttribute('href') || '')"
+    )
     assert "#main-content" in first, f"the first stop should be the skip link, not {first!r}"
     found = set()
     for _ in range(60):
         found.add(
             page.evaluate(
-                "(e => e.matches('.theme-switch-button') ? 'theme' : e.matches('.search-button__button, input[type=search]')"
-                " ? 'search' : e.closest('.bd-sidebar-primary nav') ? 'navigation' : '')(document.activeElement)"
+                "(e => e.matches('.theme-switch-button') ? 'theme'"
+                " : e.matches('.search-button__button, input[type=search]') ? 'search'"
+                " : e.closest('.bd-sidebar-primary nav') ? 'navigation' : '')(document.activeElement)"
             )
         )
         if {"theme", "search", "navigation"} <= found:
@@ -168,7 +175,10 @@ def test_search_finds(visits: Visits) -> None:
 @each_page
 def test_inside_links_lead_somewhere(path: str, visits: Visits) -> None:
     page = visits(path).page
-    links = page.evaluate("[...document.querySelectorAll('a[href]')].map(a => a.href).filter(h => h.startsWith(location.origin))")
+    links = page.evaluate(
+        "[...document.querySelectorAll('a[href]')].map(a => a.href)"
+        ".filter(h => h.startsWith(location.origin))"
+    )
     for link in {link.split("#")[0].split("?")[0] for link in links}:
         inside = link.split(f"/{SITE.name}/", 1)[-1]
         assert (SITE / inside).exists() or inside == "", link

@@ -1,9 +1,9 @@
-"""Build the book: run the chapters whose inputs changed, write the site with every warning an error, then slides.
+"""Build the book: run the chapters that changed, write the site with every warning an error, then slides.
 
     python -m tfedu.site.build
 
 Executed chapters are cached by their code cells. That cache knows nothing of the package or of the data that
-the cells use, so this module empties it when either changes, and drops one chapter when only its cell tags did.
+the cells use, so this module empties it when either changes, and drops one chapter when only its tags did.
 """
 
 import hashlib

@@ -2,7 +2,7 @@
 
     python -m tfedu.site.check
 
-Each step runs even if one before it failed, so that one run tells all. The exit status is the number that failed.
+Each step runs even if one before it failed, so that one run tells all. The exit status counts the failures.
 """
 
 import os

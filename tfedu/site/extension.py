@@ -50,7 +50,10 @@ def colour_role(meaning: str) -> Any:
 def mathjax_config(app: Sphinx, config: Any) -> None:
     r"""Give formulas the same colours: ``\q{Q}`` is class ``tf-query``, so that it follows the theme."""
     macros = {letter: [rf"\class{{tf-{meaning}}}{{#1}}", 1] for letter, meaning in ROLES.items()}
-    ours = {"loader": {"load": ["[tex]/html"]}, "tex": {"macros": macros, "packages": {"[+]": ["html"]}}}
+    ours: dict[str, Any] = {
+        "loader": {"load": ["[tex]/html"]},
+        "tex": {"macros": macros, "packages": {"[+]": ["html"]}},
+    }
     theirs = config.mathjax3_config or {}
     config.mathjax3_config = {
         **theirs,
@@ -84,7 +87,7 @@ def skip(self: Any, node: nodes.Node) -> None:
 
 
 class Timeline(SphinxDirective):
-    """``{timeline}``: the story as a list made from a YAML file; its argument is the file, from the book's root."""
+    """``{timeline}``: the story as a list; its argument is the YAML file, from the root."""
 
     required_arguments = 1
 
@@ -227,7 +230,10 @@ def finish_page(app: Sphinx, pagename: str, templatename: str, context: dict[str
     if "body" not in context or doctree is None:
         return
     static = posixpath.dirname(context["pathto"]("_static/x", 1)) + "/"
-    context["body"] = local_bertviz(context["body"], static)
+    body = local_bertviz(context["body"], static)
+    # docutils calls a bibliography a list whose children are no list items, which ARIA forbids.
+    body = body.replace('role="list" class="citation-list"', 'class="citation-list"')
+    context["body"] = body.replace(' role="doc-biblioentry"', "")
     if app.env.doc2path(pagename).endswith(".ipynb"):
         buttons = chapter_buttons(app, pagename, static)
         context["body"] = context["body"].replace("</h1>", "</h1>" + buttons, 1)

@@ -92,7 +92,8 @@ def drawing(recording: Recording, kind: str, spoken: str) -> str:
         )
 
     return (
-        f'<svg class="tf-hero-{kind}" viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{spoken}">'
+        f'<svg class="tf-hero-{kind}" viewBox="0 0 {width:.0f} {height:.0f}" role="img" '
+        f'aria-label="{spoken}">'
         f'<g class="tf-hero-lines">{lines}</g>'
         f'<g class="tf-hero-source">{words(recording.source, source, "s")}</g>'
         f'<g class="tf-hero-target">{words(recording.target, target, "t")}</g></svg>'
@@ -100,7 +101,7 @@ def drawing(recording: Recording, kind: str, spoken: str) -> str:
 
 
 def to_html(recording: Recording) -> str:
-    """The whole translation, still, once for wide screens and once for phones; ``page.js`` plays it word by word.
+    """The whole translation, still: once for wide screens, once for phones. ``page.js`` plays it.
 
     Without JavaScript, or where the reader asked for reduced motion, the still picture is what is shown.
     """
@@ -117,27 +118,24 @@ def to_html(recording: Recording) -> str:
 
 
 def record(checkpoint: str, sentence: str) -> Recording:
-    """Translate one sentence with a shipped checkpoint and keep its cross-attention.
+    """Translate one sentence with a shipped checkpoint and keep its attention.
 
     Args:
-        checkpoint: a name or a path that ``Seq2Seq.from_pretrained`` takes.
-        sentence: the German source, words separated by spaces.
+        checkpoint: a name or a path that ``Translator.from_pretrained`` takes, of a model with attention.
+        sentence: the German source.
+
+    Raises:
+        ValueError: if the model has no attention.
     """
-    import torch
+    from tfedu.translator import Translator
 
-    from tfedu.models.seq2seq import Seq2Seq
-    from tfedu.trace import trace
-
-    model = Seq2Seq.from_pretrained(checkpoint).eval()
-    words = sentence.split()
-    source = torch.tensor([model.source_tokenizer.encode(sentence)])
-    mask = torch.ones_like(source, dtype=torch.bool)
-    with torch.no_grad(), trace(model) as maps:
-        translated = model.translate(source, mask)
-    target = model.target_tokenizer.tokens(translated[0])
-    weights = maps["decoder.attention"].weights[0, 0, : len(target), : len(words)]
-    rows = [[round(float(value), 3) for value in row] for row in weights]
-    return Recording(words, target, rows, f"Attention of the checkpoint {checkpoint}, recorded.")
+    found = Translator.from_pretrained(checkpoint)(sentence)
+    if found.attention is None:
+        raise ValueError(f"{checkpoint} has no attention to record; name a model that has.")
+    target = found.target_tokens[:-1]  # the last row decides to stop; no word belongs to it
+    table = found.attention.weights[0, 0, : len(target)].tolist()
+    rows = [[round(weight, 3) for weight in row] for row in table]
+    return Recording(found.source_tokens, target, rows, f"Attention recorded from {checkpoint}.")
 
 
 if __name__ == "__main__":

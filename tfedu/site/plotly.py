@@ -44,7 +44,7 @@ class PlotlyRenderer:
     mime_priority_overrides: ClassVar[list[tuple[str, str, int | None]]] = [("html", MIME, 1)]
 
     @staticmethod
-    def handle_mime(renderer: Any, data: Any, inline: bool) -> "None | list[nodes.Element]":
+    def handle_mime(renderer: Any, data: Any, inline: bool) -> "list[nodes.Element] | None":
         """Render a Plotly output as a raw HTML node; leave every other kind to myst-nb."""
         if inline or data.mime_type != MIME:
             return None

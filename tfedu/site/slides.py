@@ -98,43 +98,61 @@ def by_marks(content: list[Cell]) -> list[Slide]:
     return deck
 
 
+def has_figure(text: str) -> bool:
+    """Whether HTML holds something to look at."""
+    return re.search(r"<img|<svg|tf-plotly|bertviz", text) is not None
+
+
+def told(part: Any, slide: Slide) -> str:
+    """What a Markdown block says on a slide: all of it, a part, or nothing."""
+    names = part.get("class", [])
+    if "exercise" in names:  # its title; the rest is for the reader
+        title = part.select_one(".admonition-title")
+        return f"<p>{title.decode_contents()}</p>" if title else ""
+    if "solution" in names or "dropdown" in names or "margin" in names:
+        return ""
+    if part.name in ("ul", "ol", "figure", "table") or "math" in names or "admonition" in names:
+        return str(part)
+    if part.name == "div" and part.select_one("table, div.math"):
+        return str(part)
+    said = any(piece.startswith("<p") for piece in slide.parts)
+    return str(part) if part.name == "p" and not said else ""
+
+
 def by_rule(content: list[Cell]) -> list[Slide]:
     """The deck of an unmarked chapter.
 
-    A heading starts a slide with the first paragraph, the formulas and the lists that follow it. A figure gets
-    a slide below, alone, its code hidden. Code is shown if it fits. All other prose is for the reader.
+    A heading starts a slide with the first paragraph and the formulas, lists, tables and boxes that follow.
+    The first figure joins them if there is room; each other one gets a slide below, its code hidden. Code is
+    shown where it fits. All other prose is for the reader.
     """
     deck: list[Slide] = []
+    heading = ""
     for cell in content:
-        if cell.mark == "skip":
-            continue
+        text = "".join(str(part) for part in cell.parts)
         if cell.mark == "notes" and deck:
-            deck[-1].notes.append("".join(str(part) for part in cell.parts))
-        elif cell.kind == "code":
-            figures = cell.find(
-                ".cell_output img, .cell_output .tf-plotly, .cell_output svg, .cell_output script"
-            )
-            code = cell.find(".cell_input pre")
-            if figures:
-                outputs = "".join(str(part) for part in cell.find(".cell_output"))
-                deck.append(Slide([outputs], below=bool(deck)))
-            elif code and not cell.find("details") and code[0].get_text().strip().count("\n") < CODE_LINES:
-                deck.append(Slide(["".join(str(part) for part in cell.parts)], below=bool(deck)))
-        else:
-            told = False
+            deck[-1].notes.append(text)
+        elif cell.mark in ("skip", "notes"):
+            continue
+        elif cell.kind == "markdown":
             for part in cell.parts:
                 if part.name in ("h1", "h2", "h3"):
-                    deck.append(Slide(below=part.name == "h3" and bool(deck)))
-                    told = False
-                if not deck:
-                    continue
-                keep = part.name in ("h1", "h2", "h3", "ul", "ol", "figure") or "math" in part.get(
-                    "class", []
-                )
-                if part.name == "p" and not told and len(deck[-1].parts) == 1:
-                    keep = told = True
-                if keep:
-                    deck[-1].parts.append(str(part))
+                    deck.append(Slide([str(part)], below=part.name == "h3" and bool(deck)))
+                    heading = " ".join(part.get_text().split())
+                elif deck:
+                    deck[-1].parts.append(told(part, deck[-1]))
+        else:
+            outputs = "".join(str(part) for part in cell.find(".cell_output"))
+            code = cell.find(".cell_input pre")
+            kicker = f'<p class="tf-kicker">{html.escape(heading)}</p>' if heading else ""
+            if has_figure(outputs):
+                kept = [piece for piece in deck[-1].parts if piece] if deck else []
+                if 1 <= len(kept) <= 2 and not any(map(has_figure, kept)) and kept[0].startswith("<h2"):
+                    deck[-1].parts.append(outputs)
+                else:
+                    deck.append(Slide([kicker, outputs], below=bool(deck)))
+            elif code and code[0].get_text().strip().count("\n") < CODE_LINES:
+                deck.append(Slide([kicker, text], below=bool(deck)))
     return [slide for slide in deck if slide.parts]
 
 
@@ -200,9 +218,9 @@ PAGE = """<!DOCTYPE html>
 {math}
 </head>
 <body>
-<main class="reveal"><div class="slides">
+<main><div class="reveal"><div class="slides">
 {sections}
-</div></main>
+</div></div></main>
 {widgets}
 <nav class="tf-deck-nav" aria-label="Deck"><a href="{chapter}">Chapter</a>
 <button type="button" id="tf-theme" title="Key t">Theme</button></nav>
@@ -241,7 +259,7 @@ def deck_html(page: Path, root: Path) -> str:
         raise ValueError(f"{page}: nothing for a slide; give the chapter headings or slide marks.")
     relative = page.relative_to(root)
     folder, up = relative.parent.as_posix(), "../" * (len(relative.parts) - 1)
-    scripts = [copy(tag) for tag in soup.find_all("script")]
+    scripts: list[Any] = [copy(tag) for tag in soup.find_all("script")]
     math = [tag for tag in scripts if "window.MathJax" in tag.get_text() or "mathjax" in tag.get("src", "")]
     widgets = [
         tag
@@ -249,11 +267,8 @@ def deck_html(page: Path, root: Path) -> str:
         if "widget-state" in tag.get("type", "") or re.search(r"require|embed-amd", tag.get("src", ""))
     ]
     inside = {str(tag) for tag in article.find_all("script")}
-    styles = [
-        tag
-        for tag in soup.find_all("link")
-        if re.search(r"pygments|sphinx-design|mystnb", tag.get("href", ""))
-    ]
+    links: list[Any] = soup.find_all("link")
+    styles = [tag for tag in links if re.search(r"pygments|sphinx-design|mystnb", tag.get("href", ""))]
     heading = article.find("h1")
     title = " ".join(heading.get_text().split()) if heading else relative.stem
     return PAGE.format(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Stop:
-    """One stop of the story: a year, a title, a sentence, the works, and its chapter's page if there is one."""
+    """One stop of the story: a year, a title, a sentence, the works, and the pages of its chapter."""
 
     year: str
     title: str
