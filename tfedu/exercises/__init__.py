@@ -7,9 +7,9 @@ value, prints one verdict and returns it:
     exercise.lstm_step(my_function)
     # ✗ The gates f and i are swapped: ...
 
-How a mistake is known: each exercise holds the wrong answers that people give, as code. The student's function
-runs on the same inputs as the reference and as each wrong answer, and the results are compared as numbers. So
-it does not matter how an answer is written.
+How a mistake is known: each exercise holds the wrong answers that people give, as code. The student's
+function runs on the same inputs as the reference and as each wrong answer, and the results are compared as
+numbers. So it does not matter how an answer is written.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Mistake:
 
 
 class Diagnosis(Exception):
-    """Raised by what an exercise hands to the student's function, such as a decoder that never gets to stop."""
+    """Raised by what an exercise hands to the student's function, such as a decoder asked for ever more."""
 
 
 def check_function(
@@ -133,8 +133,8 @@ def _judge_function(
             return Verdict("not started", "not started yet")
         if not _unchanged(arguments, case):
             return _wrong(
-                "Your function changes the tensors it is given, so whoever calls it loses them. Make new ones: "
-                "out-of-place operations, or clone() first."
+                "Your function changes the tensors it is given, so whoever calls it loses them. Make new "
+                "ones: out-of-place operations, or clone() first."
             )
     expected = [reference(*copy.deepcopy(case)) for case in cases]
     if all(map(same, results, expected)):
@@ -257,11 +257,7 @@ def _describe(x: Any, *, value: bool = True) -> str:
     if isinstance(x, str):
         return f"the text {x!r}" if value else "a text"
     if isinstance(x, Number):
-        return (
-            f"the number {x:.4g}"
-            if value and isinstance(x, float)
-            else f"the number {x}"
-            if value
-            else "a number"
-        )
+        if not value:
+            return "a number"
+        return f"the number {x:.4g}" if isinstance(x, float) else f"the number {x}"
     return f"a {type(x).__name__}"
