@@ -249,6 +249,8 @@ class Seq2Seq(nn.Module):
                 f"source_mask must be boolean and of the source's shape {tuple(source.shape)}, True = real; "
                 f"got {mask.dtype} {tuple(mask.shape)}."
             )
+        if source_mask is not None and not (some := mask.any(dim=1)).all():
+            raise ValueError(f"row {int((~some).nonzero()[0])} of source_mask has no real word to read.")
         states, final = self.encoder(source, source_mask)
         return final, self.decoder.remember(states, mask)
 

@@ -33,7 +33,7 @@ from tfedu.train.translation import (
 TEST_SEED, VALIDATION_SEED = 10_001, 10_002
 
 
-def grammar_recipe(name: str, *, words: tuple[int, int], **kind: Any) -> Callable[[Options], Run]:
+def grammar_recipe(name: str, *, words: tuple[int, int], steps: int, **kind: Any) -> Callable[[Options], Run]:
     """A recipe that trains one kind of translator on sentences of `words` (shortest, longest) words."""
 
     def recipe(options: Options) -> Run:
@@ -97,7 +97,7 @@ def grammar_recipe(name: str, *, words: tuple[int, int], **kind: Any) -> Callabl
             TranslationBatches(ids(train), options.setting("tokens", 2048), seed=options.seed),
             translation_loss,
             options.config(
-                TrainConfig(2000, lr=3e-3, warmup=100, schedule="cosine", validate_every=250, save_every=250)
+                TrainConfig(steps, lr=3e-3, warmup=100, schedule="cosine", validate_every=250, save_every=250)
             ),
             validate,
             finish,
