@@ -83,7 +83,8 @@ def bleu(
     """Corpus BLEU by sacrebleu, 0 to 100, and the signature that says exactly how it was counted."""
     from sacrebleu.metrics.bleu import BLEU
 
-    metric = BLEU(tokenize=tokenize, lowercase=lowercase)
+    # `force`: text that is tokenised on purpose ("none") would be warned about at every call.
+    metric = BLEU(tokenize=tokenize, lowercase=lowercase, force=tokenize == "none")
     score = metric.corpus_score(list(hypotheses), [list(references)]).score
     return score, str(metric.get_signature())
 
