@@ -13,11 +13,11 @@ those weights; so what is seen is what was used. When it closes, the modules are
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import replace as dataclass_replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from einops import rearrange
@@ -65,18 +65,30 @@ class AttentionMap:
         one = self.weights[batch].detach().float().cpu()
         return one.mean(dim=0) if head is None else one[head]
 
-    def heatmap(self, batch: int = 0, head: int | None = None, title: str | None = None) -> Any:
-        """A matplotlib figure of `matrix`."""
+    def heatmap(
+        self,
+        batch: int = 0,
+        head: int | None = None,
+        title: str | None = None,
+        gold: Iterable[tuple[int, int]] | None = None,
+    ) -> Any:
+        """A matplotlib figure of `matrix`; `gold` outlines known links, (column, row) each."""
         from tfedu.viz import heatmap
 
-        return heatmap(self.matrix(batch, head), self.query_tokens, self.key_tokens, title=title or self.name)
+        return heatmap(self, item=batch, head=head, title=self.name if title is None else title, gold=gold)
 
-    def plotly(self, batch: int = 0, head: int | None = None, title: str | None = None) -> Any:
-        """A Plotly figure of `matrix`, with the numbers under the pointer."""
+    def plotly(
+        self,
+        batch: int = 0,
+        head: int | None = None,
+        title: str | None = None,
+        gold: Iterable[tuple[int, int]] | None = None,
+    ) -> Any:
+        """The same in Plotly, with the numbers under the pointer."""
         from tfedu.viz import plotly_heatmap
 
         return plotly_heatmap(
-            self.matrix(batch, head), self.query_tokens, self.key_tokens, title=title or self.name
+            self, item=batch, head=head, title=self.name if title is None else title, gold=gold
         )
 
     def bertviz(self, batch: int = 0, view: str = "head") -> Any:
@@ -115,6 +127,47 @@ class Maps(Mapping[str, AttentionMap]):
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    def layer(self, which: int | str) -> AttentionMap:
+        """A map by its name, or by its place in the order of first use, from 0."""
+        if isinstance(which, str):
+            return self[which]
+        names = list(self._rows)
+        if not -len(names) <= which < len(names):
+            raise IndexError(f"layer {which} is not one of the {len(names)} maps: {', '.join(names)}.")
+        return self[names[which]]
+
+    def heatmap(self, layer: int | str = 0, batch: int = 0, head: int | None = None) -> Any:
+        """A matplotlib figure of one map."""
+        return self.layer(layer).heatmap(batch, head)
+
+    def bertviz(self, view: Literal["head", "model"] = "head") -> Any:
+        """BertViz's head view or model view of all maps, as layers; their axes are numbered."""
+        from tfedu.viz import head_view, model_view
+
+        def numbered(one: AttentionMap) -> AttentionMap:
+            T, S = one.weights.shape[-2:]
+            return one.tokens([str(t) for t in range(T)], [str(j) for j in range(S)])
+
+        return {"head": head_view, "model": model_view}[view]([numbered(one) for one in self.values()])
+
+    def rollout(self) -> Float[Tensor, "B N N"]:
+        """How much of each input position reaches each output position, if heads are averaged, each layer adds
+        its input back with weight one half, and everything between is ignored (Abnar and Zuidema 2020, eq. 1).
+
+        Raises:
+            ValueError: if the maps are not self-attention of one length.
+        """
+        flow: Tensor | None = None
+        for one in self.values():
+            T, S = one.weights.shape[-2:]
+            if T != S or (flow is not None and flow.shape[-1] != S):
+                raise ValueError(f"rollout multiplies square maps of one size; {one.name} is {T} by {S}.")
+            step = 0.5 * one.weights.mean(dim=1) + 0.5 * torch.eye(S).to(one.weights)
+            flow = step if flow is None else step @ flow
+        if flow is None:
+            raise ValueError("there are no maps to roll out.")
+        return flow
 
     def _add(self, name: str, weights: Tensor) -> None:
         self._rows.setdefault(name, []).append(weights)

@@ -25,7 +25,6 @@ from tfedu.attention import (
     Mechanism,
     Prepared,
     Scored,
-    masked_softmax,
 )
 
 #: How to build each mechanism for queries and keys of one width.

@@ -103,6 +103,27 @@ def test_a_second_run_starts_anew(layers: nn.Sequential, x: torch.Tensor) -> Non
     torch.testing.assert_close(maps["0"].weights, once["0"].weights)
 
 
+def test_rollout_by_hand(layers: nn.Sequential, x: torch.Tensor) -> None:
+    with trace(layers) as maps:
+        layers(x)
+    first, second = (maps.layer(i).weights.mean(1) for i in (0, 1))
+    eye = torch.eye(5, dtype=torch.float64)
+    torch.testing.assert_close(maps.rollout(), (0.5 * second + 0.5 * eye) @ (0.5 * first + 0.5 * eye))
+    torch.testing.assert_close(maps.rollout().sum(-1), torch.ones(2, 5, dtype=torch.float64))
+    with pytest.raises(IndexError, match="layer 2 is not one of the 2 maps: 0, 1"):
+        maps.layer(2)
+
+
+def test_figures_of_the_maps(layers: nn.Sequential, x: torch.Tensor) -> None:
+    with trace(layers) as maps:
+        layers(x)
+    assert maps.heatmap(layer=1, head=2).axes
+    assert maps["0"].plotly().data
+    for view in ("head", "model"):
+        html = maps.bertviz(view).data
+        assert "attention" in html
+
+
 def test_clear_errors(layers: nn.Sequential, x: torch.Tensor) -> None:
     with pytest.raises(ValueError, match="holds no Mechanism"), trace(nn.Linear(2, 2)):
         pass
