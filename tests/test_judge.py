@@ -1,0 +1,79 @@
+"""Judging a translator on the grammar corpus, with a small untrained one."""
+
+import pytest
+import torch
+
+from tfedu import judge
+from tfedu.data import grammar
+from tfedu.data.alignment import links_from_map
+from tfedu.data.text import BOS, WordTokenizer
+from tfedu.models.seq2seq import Seq2Seq, Seq2SeqConfig
+from tfedu.trace import replace, trace
+from tfedu.translator import Translator
+
+
+def translator(attention):
+    torch.manual_seed(0)
+    german, english = (WordTokenizer(grammar.vocabulary(language)) for language in ("de", "en"))
+    config = Seq2SeqConfig(len(german), len(english), embedding=12, hidden=16, attention=attention)
+    model = Seq2Seq(config)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(std=0.7)
+    return Translator(model, german, english)
+
+
+PAIRS = grammar.corpus(3, lengths=(6, 9), seed=3)
+
+
+def test_held_out_is_what_the_recipes_drop():
+    from tfedu.train.recipes import LONG
+    from tfedu.train.recipes.translate import TEST_SEED
+
+    dropped = {pair.source for pair in grammar.corpus(1000, lengths=LONG["words"], seed=TEST_SEED)}
+    short, long = judge.held_out([(4, 10), (26, 30)], 20)
+    assert len(short) == len(long) == 20
+    assert all(4 <= len(pair.source) <= 10 and pair.source in dropped for pair in short)
+    assert all(26 <= len(pair.source) <= 30 for pair in long)
+    with pytest.raises(ValueError, match="mixes lengths"):
+        judge.held_out([(20, 30)], 5)
+
+
+@pytest.mark.parametrize("attention", ["additive", "dot"])
+def test_links_and_words_are_those_of_one_sentence_alone(attention):
+    model = translator(attention)
+    for pair, found in zip(PAIRS, judge.links(model, PAIRS), strict=True):
+        [(source, target)] = judge.ids(model, [pair])
+        with torch.no_grad(), trace(model.model) as maps:
+            logits = model.model(torch.tensor([source]), torch.tensor([[BOS, *target]]))
+        assert found == links_from_map(maps["decoder.attention"].matrix(), skip_rows=[-1])
+        assert judge.next_words(model, pair) == model.target.tokens(logits[0, :-1].argmax(-1).tolist())
+
+
+@pytest.mark.parametrize("attention", ["additive", "dot"])
+def test_each_row_is_replaced_alone(attention):
+    model, pair = translator(attention), PAIRS[0]
+    [(source, target)] = judge.ids(model, [pair])
+    inputs = torch.tensor([source]), torch.tensor([[BOS, *target[:-1]]])
+    with torch.no_grad(), trace(model.model) as maps:
+        model.model(*inputs)
+    own = maps["decoder.attention"].matrix()
+    assert judge.next_words(model, pair, own) == judge.next_words(model, pair)
+
+    rows = torch.randn_like(own).mul(9).softmax(-1)
+    edited = judge.next_words(model, pair, rows)
+    assert edited != judge.next_words(model, pair)  # else the test shows nothing
+    for t in range(len(target)):
+        one = own.clone()
+        one[t] = rows[t]
+        with torch.no_grad(), trace(model.model, edit={"decoder.attention": replace(one)}):
+            logits = model.model(*inputs)
+        assert model.target.tokens([int(logits[0, t].argmax())]) == [edited[t]]
+
+
+def test_bleu_is_that_of_the_greedy_translations():
+    model = translator("dot")
+    alike = grammar.corpus(3, lengths=(7, 7), seed=3)  # of one length, so that one limit stops them
+    told = [grammar.Pair(p.source, tuple(model(p.source).text.split()), frozenset()) for p in alike]
+    assert judge.bleu(model, told) == pytest.approx(100)
+    assert judge.bleu(model, alike) < 50
