@@ -15,6 +15,10 @@ ALL: dict[str, Callable[[Options], Run]] = {
     "translate-grammar-forward": grammar_recipe("translate-grammar-forward", **SHORT),
     "translate-grammar-reversed": grammar_recipe("translate-grammar-reversed", **SHORT, reverse_source=True),
     "translate-grammar-none": grammar_recipe("translate-grammar-none", **LONG),
+    # A control: is the bottleneck only slow to learn? Five times the steps of its rivals.
+    "translate-grammar-none-long": grammar_recipe(
+        "translate-grammar-none-long", **{**LONG, "steps": 5 * LONG["steps"]}
+    ),
     "translate-grammar-additive": grammar_recipe("translate-grammar-additive", **LONG, attention="additive"),
     "translate-grammar-dot": grammar_recipe("translate-grammar-dot", **LONG, attention="dot"),
     "translate-grammar-general": grammar_recipe("translate-grammar-general", **LONG, attention="general"),
