@@ -128,11 +128,11 @@ def article(html: str) -> Any:
 def test_marked_cells_become_the_deck_and_others_do_not() -> None:
     found = slides.cells(
         article(
-            "<section><!--tfedu-cell markdown slide--><h1>A</h1>"
-            "<section><!--tfedu-cell markdown - --><p>prose</p>"
-            "<!--tfedu-cell code subslide--><div class='cell'>B</div>"
-            "<!--tfedu-cell markdown fragment--><p>C</p>"
-            "<!--tfedu-cell markdown notes--><p>said</p></section></section>"
+            "<section><!--tfedu-cell slide--><h1>A</h1>"
+            "<section><!--tfedu-cell - --><p>prose</p>"
+            "<div class='cell tag_tfedu-slide-subslide'>B</div>"
+            "<!--tfedu-cell fragment--><p>C</p>"
+            "<!--tfedu-cell notes--><p>said</p></section></section>"
         )
     )
     deck = slides.by_marks(found)
@@ -146,11 +146,11 @@ def test_an_unmarked_chapter_gets_headings_figures_and_short_code() -> None:
     long = "x\n" * 40
     found = slides.cells(
         article(
-            "<!--tfedu-cell markdown - --><h1>A</h1><p>one</p><p>two</p>"
-            "<!--tfedu-cell markdown - --><h2>B</h2><p>three</p>"
-            "<!--tfedu-cell code - --><div class='cell'><div class='cell_input'><pre>x</pre></div>"
+            "<!--tfedu-cell - --><h1>A</h1><p>one</p><p>two</p>"
+            "<!--tfedu-cell - --><h2>B</h2><p>three</p>"
+            "<div class='cell tag_tfedu-slide--'><div class='cell_input'><pre>x</pre></div>"
             "<div class='cell_output'><img alt='y' src='i.png'></div></div>"
-            "<!--tfedu-cell code - --><div class='cell'>"
+            "<div class='cell tag_tfedu-slide--'>"
             f"<div class='cell_input'><pre>{long}</pre></div></div>"
         )
     )

@@ -111,11 +111,11 @@ class Hero(SphinxDirective):
 
 
 class SlideMark(nodes.General, nodes.Element):
-    """Where a cell begins and what it is on a slide: a comment in the page, read by ``tfedu.site.slides``."""
+    """Where a Markdown cell begins and what it is on a slide: a comment, read by ``tfedu.site.slides``."""
 
 
 class SlideMarkDirective(SphinxDirective):
-    """``{tfedu-cell}``: put before every cell by :func:`mark_cells`; nobody writes it."""
+    """``{tfedu-cell}``: put at the head of every Markdown cell by :func:`mark_cells`; nobody writes it."""
 
     has_content = True
 
@@ -134,22 +134,22 @@ def visit_slide_mark(self: Any, node: SlideMark) -> None:
 
 
 def mark_cells(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Before a notebook is parsed: mark its cells for the slides, drop those tagged ``notebook-only``.
+    """Before a notebook is parsed: mark its cells for the slides, empty those tagged ``notebook-only``.
 
-    The file stays as it is; a mark is a directive of its own, for Markdown cells leave no trace in a page.
+    The file stays as it is. A code cell's tag becomes a class of its box. A Markdown cell leaves no trace in a
+    page, so it gets a directive of its own. The cells keep their numbers, for messages name them.
     """
     if not app.env.doc2path(docname).endswith(".ipynb"):
         return
     notebook = json.loads(source[0])
-    cells = []
-    for index, cell in enumerate(notebook["cells"]):
-        markdown = cell["cell_type"] == "markdown"
-        if markdown and "notebook-only" in cell["metadata"].get("tags", []):
-            continue
-        mark = f"```{{tfedu-cell}}\n{cell['cell_type']} {slides.slide_type(cell) or '-'}\n```"
-        cells.append({"cell_type": "markdown", "id": f"slide-mark-{index}", "metadata": {}, "source": mark})
-        cells.append(cell)
-    notebook["cells"] = cells
+    for cell in notebook["cells"]:
+        kind = slides.slide_type(cell) or "-"
+        tags = cell["metadata"].get("tags", [])
+        if cell["cell_type"] == "code":
+            cell["metadata"]["tags"] = [*tags, slides.TAG + kind]
+        elif cell["cell_type"] == "markdown":
+            text = "" if "notebook-only" in tags else "".join(cell["source"])
+            cell["source"] = f"```{{tfedu-cell}}\n{kind}\n```\n\n{text}"
     source[0] = json.dumps(notebook)
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 SLIDE_TYPES = ("slide", "subslide", "fragment", "notes", "skip")
+TAG = "tfedu-slide-"  # put before a code cell's slide type, which is then a class in the page
 CODE_LINES = 16  # more do not fit a slide
 
 
@@ -61,16 +62,23 @@ def flatten(section: Any) -> Iterator[Any]:
 
 
 def cells(article: Any) -> list[Cell]:
-    """Cut an article at the comments that :class:`tfedu.site.extension.SlideMark` left."""
+    """Cut an article into cells: a comment opens a Markdown cell, a box of class ``cell`` is a code cell.
+
+    Both are left by :func:`tfedu.site.extension.mark_cells`.
+    """
     from bs4 import Comment
 
     found: list[Cell] = [Cell("markdown", None)]
     for block in flatten(article):
+        names = block.get("class", []) if getattr(block, "name", None) else []
         if isinstance(block, Comment):
             words = block.split()
             if words[:1] == ["tfedu-cell"]:
-                found.append(Cell(words[1], None if words[2] == "-" else words[2]))
-        elif getattr(block, "name", None) and "tf-chapter-buttons" not in block.get("class", []):
+                found.append(Cell("markdown", None if words[1] == "-" else words[1]))
+        elif "cell" in names:
+            said = [name.removeprefix("tag_" + TAG) for name in names if name.startswith("tag_" + TAG)]
+            found.append(Cell("code", said[0] if said and said[0] in SLIDE_TYPES else None, [block]))
+        elif getattr(block, "name", None) and "tf-chapter-buttons" not in names:
             found[-1].parts.append(block)
     return [cell for cell in found if cell.parts]
 
