@@ -233,7 +233,9 @@ def finish_page(app: Sphinx, pagename: str, templatename: str, context: dict[str
     body = local_bertviz(context["body"], static)
     # docutils calls a bibliography a list whose children are no list items, which ARIA forbids.
     body = body.replace('role="list" class="citation-list"', 'class="citation-list"')
-    context["body"] = body.replace(' role="doc-biblioentry"', "")
+    body = body.replace(' role="doc-biblioentry"', "")
+    # A fold's name is the words on it ("Show code cell source"), not another text.
+    context["body"] = body.replace('<summary aria-label="Toggle hidden content">', "<summary>")
     if app.env.doc2path(pagename).endswith(".ipynb"):
         buttons = chapter_buttons(app, pagename, static)
         context["body"] = context["body"].replace("</h1>", "</h1>" + buttons, 1)
