@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from tfedu.data.matching import common
 from tfedu.exercises import Diagnosis, Mistake, Verdict, check_function, check_value
 
 BOS, EOS = 1, 2  # as in tfedu.data.text
@@ -354,13 +354,12 @@ def greedy(answer: Callable[[Callable[..., Any], Any, int, int, int], list[int]]
 def kept(answer: Callable[[Sequence[Sequence[str]], Sequence[Sequence[str]], int], list[float]]) -> Verdict:
     """Judge ``kept(found, wanted, parts)``: by part of the wanted sentence, the share of its words found.
 
-    Word j of n belongs to part ``j * parts // n``. It is found if `difflib.SequenceMatcher` matches it. All
-    sentences are counted together.
+    Word j of n belongs to part ``j * parts // n``. It is found if it stands in a longest common subsequence
+    (`tfedu.data.matching.common`). All sentences are counted together.
     """
 
     def matched(found: Sequence[str], wanted: Sequence[str]) -> set[int]:
-        blocks = difflib.SequenceMatcher(None, wanted, found, autojunk=False).get_matching_blocks()
-        return {j for block in blocks for j in range(block.a, block.a + block.size)}
+        return {j for j, _ in common(wanted, found)}
 
     def in_place(found: Sequence[str], wanted: Sequence[str]) -> set[int]:
         return {j for j, (a, b) in enumerate(zip(wanted, found, strict=False)) if a == b}
