@@ -77,3 +77,20 @@ def test_bleu_is_that_of_the_greedy_translations():
     told = [grammar.Pair(p.source, tuple(model(p.source).text.split()), frozenset()) for p in alike]
     assert judge.bleu(model, told) == pytest.approx(100)
     assert judge.bleu(model, alike) < 50
+
+
+def peaked(monkeypatch, positions):
+    """Make every map of `judge` look at the given source position in each row."""
+    monkeypatch.setattr(judge, "links", lambda model, pairs: [{(i, j) for j, i in enumerate(positions)}])
+
+
+def test_shares_of_wrong_links(monkeypatch):
+    pair = grammar.Pair(
+        ("a", "b", "c", "d"), ("A", "B", "C", "D"), frozenset({(0, 0), (2, 0), (1, 1), (2, 2), (3, 3)})
+    )
+    peaked(monkeypatch, [3, 0, 2, 3])  # A is read ahead of both its words, B behind; C and D are right
+    monkeypatch.setattr(judge, "next_words", lambda model, pair: ["A", "x", "C", "x"])
+    assert judge.ahead(None, [pair]) == pytest.approx(1 / 2)
+    assert judge.misplaced(None, [pair]) == pytest.approx(1 / 2)  # of A and C
+    peaked(monkeypatch, [1, 1, 2, 3])  # between the two words of A is not ahead
+    assert judge.ahead(None, [pair]) == 0

@@ -88,3 +88,25 @@ def next_words(translator: Translator, pair: Pair, rows: Float[Tensor, "T S"] | 
             logits = translator.model(torch.tensor([source] * T), read.expand(T, T))
         best = logits[torch.arange(T), torch.arange(T)].argmax(dim=-1)
     return translator.target.tokens(best.tolist())
+
+
+def misplaced(translator: Translator, pairs: Sequence[Pair]) -> float:
+    """Of the rightly predicted words, the share whose largest weight is on a word that they do not translate.
+
+    NaN if no word is predicted rightly.
+    """
+    wrong = total = 0
+    for pair, found in zip(pairs, links(translator, pairs), strict=True):
+        words = next_words(translator, pair)
+        right = {(i, j) for i, j in found if words[j] == pair.target[j]}
+        wrong, total = wrong + len(right - pair.links), total + len(right)
+    return wrong / total if total else float("nan")
+
+
+def ahead(translator: Translator, pairs: Sequence[Pair]) -> float:
+    """Of the wrong links, the share that lies to the right of every true one of its target word; NaN if none is."""
+    wrong = total = 0
+    for pair, found in zip(pairs, links(translator, pairs), strict=True):
+        for i, j in found - pair.links:
+            wrong, total = wrong + all(i > a for a, b in pair.links if b == j), total + 1
+    return wrong / total if total else float("nan")
