@@ -3,7 +3,10 @@
 The answers here are written as a student would write them, not taken from the module that judges them.
 """
 
+import json
 import math
+import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -454,3 +457,22 @@ def test_a_verdict_prints_once_in_a_notebook():
     verdict = Verdict("right", "well")
     assert str(verdict) == "✓ well"
     assert verdict._ipython_display_() is None
+
+
+# --- the chapter's own solutions ------------------------------------------------------------------------
+
+NOTEBOOK = Path(__file__).parents[2] / "book" / "1_before_transformers" / "01_seq2seq.ipynb"
+
+
+def test_the_chapters_solutions_pass_their_checks():
+    cells = json.loads(NOTEBOOK.read_text("utf-8"))["cells"]
+    prose = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    solutions = re.findall(r"^::::\{solution\}.*?```python\n(.*?)```", prose, flags=re.DOTALL | re.MULTILINE)
+    names = {"torch": torch, "nn": torch.nn, "F": F, "common": common}
+    checked = set()
+    for solution in solutions:
+        exec(solution, names)
+        name = re.search(r"def (\w+)", solution)[1]
+        assert getattr(exercise, name)(names[name])
+        checked.add(name)
+    assert checked == RIGHT.keys() - {"numbers_passed"}

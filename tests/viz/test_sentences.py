@@ -28,7 +28,7 @@ def test_what_a_model_writes_is_text_not_markup():
 
 
 def test_an_empty_translation_shows():
-    assert plotly_grow(GERMAN[:1], ENGLISH[:1], {"one": [""]}).data[0].text[-1] == "(nothing)"
+    assert plotly_grow(GERMAN[:1], ENGLISH[:1], {"one": [""]}).data[0].text[-1].count("(nothing)") == 1
 
 
 @pytest.mark.parametrize("found", [{"one": []}, {"one": ["a"]}])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tfedu.data.matching import common
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tfedu.data.grammar import Pair
 
 _LINE = 22  # pixels a line
-_WIDE = 44  # letters a line, which fit a phone at 14 pixels
+_WIDE = 46  # letters a line, which fit a phone at 14 pixels
 
 
 def unmatched(words: Sequence[str], wanted: Sequence[str]) -> set[int]:
@@ -85,12 +85,11 @@ def plotly_grow(
         raise ValueError(f"give one translation for each of the {len(sources)} sentences, and at least one.")
     texts = []
     for n, (source, right) in enumerate(zip(sources, wanted, strict=True)):
-        lines = [_head("German", MIDDLE["ink"]), *_wrap(source.split(), set())]
-        lines += [_head("English, as it should be", MIDDLE["ink"]), *_wrap(right.split(), set())]
+        lines = _wrap("German:", MIDDLE["ink"], source.split())
+        lines += _wrap("Right:", MIDDLE["ink"], right.split())
         for index, (name, translations) in enumerate(found.items()):
-            words = translations[n].split()
-            lines += [_head(name, series(index).light)]
-            lines += _wrap(words, unmatched(words, right.split())) or ["(nothing)"]
+            words = translations[n].split() or ["(nothing)"]
+            lines += _wrap(f"{name}:", series(index).light, words, unmatched(words, right.split()))
         texts.append(lines)
     rows = max(map(len, texts))
 
@@ -137,21 +136,18 @@ def plotly_grow(
     return fig
 
 
-def _head(text: str, colour: str) -> str:
-    return f"<b>{_coloured(text, colour)}</b>"
-
-
 def _coloured(text: str, colour: str) -> str:
     # Plotly writes this into a style attribute as it stands: so must it look, for the page's theme to find it.
     return f'<span style="color: rgb{rgb(colour)}">{html.escape(text, quote=False)}</span>'
 
 
-def _wrap(words: Sequence[str], wrong: set[int]) -> list[str]:
-    lines: list[str] = []
-    room = 0
+def _wrap(name: str, colour: str, words: Sequence[str], wrong: Collection[int] = ()) -> list[str]:
+    """Lines of a paragraph that begins with a name; the words at the places in `wrong` are marked."""
+    lines = [f"<b>{_coloured(name, colour)}</b>"]
+    room = _WIDE - len(name)
     for n, word in enumerate(words):
         shown = f"<b><u>{_coloured(word, SERIES[2].light)}</u></b>" if n in wrong else html.escape(word)
-        if lines and len(word) + 1 <= room:
+        if len(word) + 1 <= room:
             lines[-1] += " " + shown
             room -= len(word) + 1
         else:
