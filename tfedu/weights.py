@@ -121,6 +121,7 @@ def save(
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".part")
     save_file(tensors, temporary, metadata=header)
+    temporary.chmod(0o644)  # safetensors leaves it readable to its owner alone
     os.replace(temporary, path)
 
 
