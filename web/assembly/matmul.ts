@@ -1,0 +1,93 @@
+// The one routine in WebAssembly: out (M, N) = a (M, K) times b (K, N), row by row in memory, all float32.
+// It is AssemblyScript: TypeScript's grammar, but every variable has a machine type, and a pointer is a number.
+//
+// A 128-bit register holds four floats. The product is made in blocks of 2 rows by 16 columns: eight registers
+// stay in place while k runs, each b that is loaded serves two rows, each a serves sixteen columns.
+
+export function matmul(a: usize, b: usize, out: usize, M: i32, K: i32, N: i32): void {
+  const rowA = <usize>K << 2; // bytes from one row to the next; a float has four
+  const rowB = <usize>N << 2;
+  let n = 0;
+  for (; n + 16 <= N; n += 16) {
+    const column = b + (<usize>n << 2);
+    let m = 0;
+    for (; m + 2 <= M; m += 2) {
+      const first = a + <usize>m * rowA;
+      const second = first + rowA;
+      let s0 = f32x4.splat(0), s1 = f32x4.splat(0), s2 = f32x4.splat(0), s3 = f32x4.splat(0);
+      let t0 = f32x4.splat(0), t1 = f32x4.splat(0), t2 = f32x4.splat(0), t3 = f32x4.splat(0);
+      let from = column;
+      for (let k: usize = 0; k < rowA; k += 4) {
+        const x = v128.load32_splat(first + k);
+        const y = v128.load32_splat(second + k);
+        let four = v128.load(from);
+        s0 = f32x4.add(s0, f32x4.mul(x, four));
+        t0 = f32x4.add(t0, f32x4.mul(y, four));
+        four = v128.load(from, 16);
+        s1 = f32x4.add(s1, f32x4.mul(x, four));
+        t1 = f32x4.add(t1, f32x4.mul(y, four));
+        four = v128.load(from, 32);
+        s2 = f32x4.add(s2, f32x4.mul(x, four));
+        t2 = f32x4.add(t2, f32x4.mul(y, four));
+        four = v128.load(from, 48);
+        s3 = f32x4.add(s3, f32x4.mul(x, four));
+        t3 = f32x4.add(t3, f32x4.mul(y, four));
+        from += rowB;
+      }
+      let to = out + <usize>m * rowB + (<usize>n << 2);
+      v128.store(to, s0);
+      v128.store(to, s1, 16);
+      v128.store(to, s2, 32);
+      v128.store(to, s3, 48);
+      to += rowB;
+      v128.store(to, t0);
+      v128.store(to, t1, 16);
+      v128.store(to, t2, 32);
+      v128.store(to, t3, 48);
+    }
+    if (m < M) { // an odd row is left
+      const first = a + <usize>m * rowA;
+      let s0 = f32x4.splat(0), s1 = f32x4.splat(0), s2 = f32x4.splat(0), s3 = f32x4.splat(0);
+      let from = column;
+      for (let k: usize = 0; k < rowA; k += 4) {
+        const x = v128.load32_splat(first + k);
+        s0 = f32x4.add(s0, f32x4.mul(x, v128.load(from)));
+        s1 = f32x4.add(s1, f32x4.mul(x, v128.load(from, 16)));
+        s2 = f32x4.add(s2, f32x4.mul(x, v128.load(from, 32)));
+        s3 = f32x4.add(s3, f32x4.mul(x, v128.load(from, 48)));
+        from += rowB;
+      }
+      const to = out + <usize>m * rowB + (<usize>n << 2);
+      v128.store(to, s0);
+      v128.store(to, s1, 16);
+      v128.store(to, s2, 32);
+      v128.store(to, s3, 48);
+    }
+  }
+  for (; n + 4 <= N; n += 4) { // fewer than 16 columns are left: four at a time
+    const column = b + (<usize>n << 2);
+    for (let m = 0; m < M; m++) {
+      const first = a + <usize>m * rowA;
+      let sum = f32x4.splat(0);
+      let from = column;
+      for (let k: usize = 0; k < rowA; k += 4) {
+        sum = f32x4.add(sum, f32x4.mul(v128.load32_splat(first + k), v128.load(from)));
+        from += rowB;
+      }
+      v128.store(out + <usize>m * rowB + (<usize>n << 2), sum);
+    }
+  }
+  for (; n < N; n++) { // and the last three one by one
+    const column = b + (<usize>n << 2);
+    for (let m = 0; m < M; m++) {
+      const first = a + <usize>m * rowA;
+      let sum: f32 = 0;
+      let from = column;
+      for (let k: usize = 0; k < rowA; k += 4) {
+        sum += load<f32>(first + k) * load<f32>(from);
+        from += rowB;
+      }
+      store<f32>(out + <usize>m * rowB + (<usize>n << 2), sum);
+    }
+  }
+}

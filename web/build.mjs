@@ -1,0 +1,58 @@
+// Builds the two bundles that the package carries, or with --check says whether they are what the source makes.
+//   node build.mjs --kernel   only build/kernel.ts: the WebAssembly product as text, which src/matmul.ts imports
+//   node build.mjs            the kernel, and tfedu/live/static/tfedu-live.{js,mjs}
+//   node build.mjs --check    the same into memory; exit 1 if a committed bundle differs or weighs too much
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import asc from "assemblyscript/asc";
+import { build } from "esbuild";
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+const LIMIT = 40_000; // bytes, gzipped
+
+async function kernel() {
+  await mkdir(here("build"), { recursive: true });
+  const options = ["--enable", "simd", "-O3", "--noAssert", "--runtime", "stub", "--importMemory", "--baseDir", here(".")];
+  const { error, stderr } = await asc.main(["assembly/matmul.ts", "-o", "build/matmul.wasm", ...options]);
+  if (error) throw new Error(`${error.message}\n${stderr.toString()}`);
+  const bytes = await readFile(here("build/matmul.wasm"));
+  await writeFile(here("build/kernel.ts"), `export default "${bytes.toString("base64")}";\n`);
+}
+
+async function bundle(format) {
+  const { outputFiles } = await build({
+    absWorkingDir: here("."),
+    entryPoints: ["src/index.ts"],
+    bundle: true,
+    minify: true,
+    write: false,
+    target: "es2022",
+    charset: "utf8",
+    format,
+    globalName: format === "iife" ? "TfeduLive" : undefined,
+    banner: { js: "/* Built from web/src by `npm run build`. MIT licence. */" },
+  });
+  return outputFiles[0].contents;
+}
+
+await kernel();
+if (process.argv.includes("--kernel")) process.exit();
+const check = process.argv.includes("--check");
+for (const [name, format] of [["tfedu-live.js", "iife"], ["tfedu-live.mjs", "esm"]]) {
+  const contents = await bundle(format);
+  const path = here(`../tfedu/live/static/${name}`);
+  const gzipped = gzipSync(contents).length;
+  console.log(`${name}: ${contents.length} bytes, ${gzipped} gzipped`);
+  if (gzipped > LIMIT) throw new Error(`${name} weighs ${gzipped} bytes gzipped; the limit is ${LIMIT}.`);
+  if (check) {
+    const committed = await readFile(path).catch(() => Buffer.alloc(0));
+    if (!committed.equals(contents)) {
+      console.error(`${name} in tfedu/live/static is not what web/src builds. Run \`npm run build\` and commit it.`);
+      process.exitCode = 1;
+    }
+  } else {
+    await mkdir(here("../tfedu/live/static"), { recursive: true });
+    await writeFile(path, contents);
+  }
+}

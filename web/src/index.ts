@@ -1,0 +1,10 @@
+// What the page gets: one global, TfeduLive, or one ES module.
+
+export { ablate, pin, replace } from "./edits.ts";
+export { Graph, Run, type Edit, type Edits } from "./graph.ts";
+export { makeKernel, type Kernel } from "./matmul.ts";
+export { Model } from "./model.ts";
+export { OPERATORS } from "./operators.ts";
+export { LiveFileError } from "./safetensors.ts";
+export { tensor, type Tensor } from "./tensor.ts";
+export { Translation, Translator, type Step, type TranslationEdits } from "./translator.ts";

@@ -1,0 +1,136 @@
+// Operators that treat every number by itself: arithmetic, comparison, activation functions.
+
+import { broadcast, broadcastStrides, eachRow, reshape, stridesOf, zeros, type Data, type DType, type Tensor } from "../tensor.ts";
+import { Inputs, type Operation } from "./common.ts";
+
+/** o[at + k] = f(x[i + k·di], y[j + k·dj]) for k below n. */
+type Row = (o: Data, at: number, x: Data, i: number, di: number, y: Data, j: number, dj: number, n: number) => void;
+
+// The four operations of arithmetic have loops of their own: a loop around a function argument is several times slower.
+const ADD: Row = (o, at, x, i, di, y, j, dj, n) => {
+  for (let k = 0; k < n; k++) o[at + k] = x[i + k * di] + y[j + k * dj];
+};
+const SUBTRACT: Row = (o, at, x, i, di, y, j, dj, n) => {
+  for (let k = 0; k < n; k++) o[at + k] = x[i + k * di] - y[j + k * dj];
+};
+const MULTIPLY: Row = (o, at, x, i, di, y, j, dj, n) => {
+  for (let k = 0; k < n; k++) o[at + k] = x[i + k * di] * y[j + k * dj];
+};
+const DIVIDE: Row = (o, at, x, i, di, y, j, dj, n) => {
+  for (let k = 0; k < n; k++) o[at + k] = x[i + k * di] / y[j + k * dj]; // an integer array cuts towards zero, as ONNX does
+};
+
+function row(f: (x: number, y: number) => number): Row {
+  return (o, at, x, i, di, y, j, dj, n) => {
+    for (let k = 0; k < n; k++) o[at + k] = f(x[i + k * di], y[j + k * dj]);
+  };
+}
+
+function combine(a: Tensor, b: Tensor, run: Row, dtype: DType): Tensor {
+  const out = zeros(dtype, broadcast(a.shape, b.shape));
+  const strides = [stridesOf(out.shape), broadcastStrides(a.shape, out.shape), broadcastStrides(b.shape, out.shape)];
+  eachRow(out.shape, strides, [0, 0, 0], ([o, i, j], n, [, di, dj]) => run(out.data, o, a.data, i, di, b.data, j, dj, n));
+  return out;
+}
+
+const binary =
+  (run: Row, dtype?: DType): Operation =>
+  (inputs) =>
+    combine(inputs.get(0), inputs.get(1), run, dtype ?? inputs.get(0).dtype);
+
+const compare = (f: (x: number, y: number) => boolean): Operation => binary(row((x, y) => Number(f(x, y))), "bool");
+
+/** Of any number of inputs, two at a time. */
+const fold =
+  (run: Row): Operation =>
+  (inputs) =>
+    inputs.all().reduce((a, b) => combine(a, b, run, a.dtype));
+
+const unary =
+  (f: (x: number) => number, dtype?: DType): Operation =>
+  (inputs) => {
+    const x = inputs.get(0);
+    const out = zeros(dtype ?? x.dtype, x.shape);
+    for (let i = 0; i < x.data.length; i++) out.data[i] = f(x.data[i]);
+    return out;
+  };
+
+export const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
+
+/** The error function to 1.5e-7 (Abramowitz and Stegun, formula 7.1.26). */
+export function erf(x: number): number {
+  const t = 1 / (1 + 0.3275911 * Math.abs(x));
+  const series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
+  return Math.sign(x) * (1 - series * Math.exp(-x * x));
+}
+
+/** x times the share of a normal distribution that lies below x (Hendrycks and Gimpel 2016). */
+const gelu = (x: number): number => 0.5 * x * (1 + erf(x * Math.SQRT1_2));
+const geluByTanh = (x: number): number => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
+
+/** The remainder with the sign of the divisor, as in Python; with fmod = 1 that of the dividend, as in C. */
+const remainder: Operation = (inputs, attributes, kernel) => {
+  const f = attributes.number("fmod", 0) ? (x: number, y: number) => x % y : (x: number, y: number) => x - y * Math.floor(x / y);
+  return binary(row(f))(inputs, attributes, kernel);
+};
+
+const where: Operation = (inputs) => {
+  const [condition, a, b] = inputs.all();
+  const out = zeros(a.dtype, broadcast(condition.shape, broadcast(a.shape, b.shape)));
+  const strides = [stridesOf(out.shape), ...[condition, a, b].map((x) => broadcastStrides(x.shape, out.shape))];
+  eachRow(out.shape, strides, [0, 0, 0, 0], ([o, c, i, j], n, [, dc, di, dj]) => {
+    for (let k = 0; k < n; k++) out.data[o + k] = condition.data[c + k * dc] ? a.data[i + k * di] : b.data[j + k * dj];
+  });
+  return out;
+};
+
+const clip: Operation = (inputs, attributes, kernel) => {
+  const low = inputs.has(1) ? inputs.get(1).data[0] : -Infinity;
+  const high = inputs.has(2) ? inputs.get(2).data[0] : Infinity;
+  return unary((x) => Math.min(high, Math.max(low, x)))(inputs, attributes, kernel);
+};
+
+/** ONNX's numbers for types: floats of any width, booleans; all else is an integer. */
+const cast: Operation = (inputs, attributes, kernel) => {
+  const to = attributes.number("to", 1);
+  if ([1, 10, 11, 16].includes(to)) return unary((x) => x, "float32")(inputs, attributes, kernel);
+  return to === 9 ? unary((x) => Number(x !== 0), "bool")(inputs, attributes, kernel) : unary((x) => x, "int64")(inputs, attributes, kernel);
+};
+
+export const elementwise = {
+  Add: binary(ADD),
+  Sub: binary(SUBTRACT),
+  Mul: binary(MULTIPLY),
+  Div: binary(DIVIDE),
+  Pow: binary(row(Math.pow)),
+  Mod: remainder,
+  Max: fold(row(Math.max)),
+  Min: fold(row(Math.min)),
+  Equal: compare((x, y) => x === y),
+  Less: compare((x, y) => x < y),
+  LessOrEqual: compare((x, y) => x <= y),
+  Greater: compare((x, y) => x > y),
+  GreaterOrEqual: compare((x, y) => x >= y),
+  And: compare((x, y) => !!x && !!y),
+  Or: compare((x, y) => !!x || !!y),
+  Not: unary((x) => Number(!x)),
+  Where: where,
+  Cast: cast,
+  Clip: clip,
+  Identity: (inputs: Inputs) => reshape(inputs.get(0), inputs.get(0).shape),
+  Abs: unary(Math.abs),
+  Neg: unary((x) => -x),
+  Floor: unary(Math.floor),
+  Reciprocal: unary((x) => 1 / x),
+  Sqrt: unary(Math.sqrt),
+  Exp: unary(Math.exp),
+  Log: unary(Math.log),
+  Sin: unary(Math.sin),
+  Cos: unary(Math.cos),
+  Tanh: unary(Math.tanh),
+  Sigmoid: unary(sigmoid),
+  Erf: unary(erf),
+  Relu: unary((x) => Math.max(0, x)),
+  Gelu: ((inputs, attributes, kernel) =>
+    unary(attributes.text("approximate", "none") === "tanh" ? geluByTanh : gelu)(inputs, attributes, kernel)) as Operation,
+};
