@@ -406,7 +406,7 @@ def _to_onnx(
     name: str, module: nn.Module, graph: Graph, inputs: list[str], outputs: list[str]
 ) -> onnx.ModelProto:
     try:
-        import onnx.helper
+        import onnx  # noqa: F401 - tells what is missing before torch does
         import onnxscript.optimizer
     except ImportError as error:
         raise ExportError(
@@ -445,10 +445,7 @@ def _to_onnx(
     proto = program.model_proto
     if [port.name for port in proto.graph.input] != inputs:
         raise ExportError(f"graph {name!r}: an output must not be an input as it came; leave it out.")
-    for place, (port, each) in enumerate(zip(proto.graph.output, outputs, strict=True)):
-        if port.name != each:  # two outputs are one value
-            proto.graph.node.append(onnx.helper.make_node("Identity", [port.name], [each]))
-            proto.graph.output[place].name = each
+    _name_outputs(proto, outputs)
     for port, each in zip(proto.graph.input, inputs, strict=True):
         for axis, symbol in graph.dynamic.get(each, {}).items():
             if not port.type.tensor_type.shape.dim[axis].dim_param:
@@ -457,6 +454,21 @@ def _to_onnx(
                     f"along {symbol!r}. {FREEDOM}"
                 )
     return proto
+
+
+def _name_outputs(proto: onnx.ModelProto, outputs: list[str]) -> None:
+    """Where two outputs are one value, torch mixes up their names: give each its own."""
+    from onnx import helper
+
+    sources = [port.name for port in proto.graph.output]
+    if sources == outputs:
+        return
+    for node in proto.graph.node:
+        for values in (node.input, node.output):
+            values[:] = [f"{value}.source" if value in sources else value for value in values]
+    for port, source, output in zip(proto.graph.output, sources, outputs, strict=True):
+        proto.graph.node.append(helper.make_node("Identity", [f"{source}.source"], [output]))
+        port.name = output
 
 
 @contextmanager
