@@ -98,11 +98,9 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_translator_equals_torch_step_by_step(kind: str, tmp_path: Path) -> None:
     translator = random_translator(**KINDS[kind])
-    files = [
-        export_translator(translator, tmp_path / f"{half}.live.safetensors", half=half)
-        for half in (False, True)
-    ]
-    for path, close in zip(files, (1e-5, 1e-2), strict=True):
+    storage = [(False, 1e-5), (True, 1e-2)] if kind == "dot" else [(False, 1e-5)]
+    for half, close in storage:
+        path = export_translator(translator, tmp_path / "t.live.safetensors", half=half)
         encode, step = runner(path, "encode"), runner(path, "step")
         for length in (1, 2, 7, 23):
             source = torch.randint(4, 30, (1, length))
@@ -440,7 +438,7 @@ def test_clear_errors(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="none of its outputs"):
         export_graphs({"g": Graph(nn.Linear(3, 3), (torch.randn(2, 3),), maps={"a": "map"})}, path)
     with pytest.raises(ExportError, match="must return a tensor or a tuple"):
-        export(nn.ModuleDict({}) if False else Lists(), torch.randn(3), path)
+        export(Lists(), torch.randn(3), path)
     assert not list(tmp_path.iterdir())
     path.write_bytes(b"nothing")
     with pytest.raises(ExportError, match="damaged"):

@@ -38,7 +38,7 @@ from torch import Tensor, nn
 
 from tfedu.attention.mechanism import Mechanism
 from tfedu.live.recurrent import with_recurrences
-from tfedu.trace import Traced
+from tfedu.trace import Traced, trace
 
 if TYPE_CHECKING:
     import onnx
@@ -133,14 +133,19 @@ def export(
     if not any(isinstance(part, Mechanism) for part in model.modules()):
         graph = Graph(model, examples, dynamic or {}, outputs=outputs)
     else:
-        traced = Traced(model)
-        names = [
-            *(outputs or _output_names(copy.deepcopy(model).eval(), examples)),
-            *(f"{name}.map" for name in traced.names),
-        ]
-        maps = {name: f"{name}.map" for name in traced.names}
-        inputs = _parameters(model)[: len(examples)]
-        graph = Graph(traced, examples, dynamic or {}, inputs, names, maps, inside="model")
+        still = copy.deepcopy(model).eval()
+        with trace(still) as maps:  # a part that this example does not use has no map
+            own = _output_names(_run(still, examples), outputs)
+            names = list(maps)
+        graph = Graph(
+            Traced(model, names),
+            examples,
+            dynamic or {},
+            _parameters(model)[: len(examples)],
+            [*own, *(f"{name}.map" for name in names)],
+            {name: f"{name}.map" for name in names},
+            inside="model",
+        )
     return export_graphs({"model": graph}, path, half=half, extras=extras)
 
 
@@ -345,7 +350,7 @@ def _draft(name: str, graph: Graph) -> _Draft:
 
     inputs = _input_names(graph)
     module = copy.deepcopy(graph.module).eval()
-    outputs = list(graph.outputs) or _output_names(module, graph.example)
+    outputs = _output_names(_run(module, graph.example), graph.outputs)
     if len(set(inputs + outputs)) < len(inputs + outputs):
         raise ExportError(f"graph {name!r}: inputs {inputs} and outputs {outputs} need names of their own.")
     if unknown := set(graph.maps.values()) - set(outputs):
@@ -516,8 +521,9 @@ def _input_names(graph: Graph) -> list[str]:
     return names
 
 
-def _output_names(module: nn.Module, example: tuple[Tensor, ...]) -> list[str]:
-    found = _run(module, example)
+def _output_names(found: tuple[Tensor, ...], given: Sequence[str] = ()) -> list[str]:
+    if given:
+        return list(given)
     return ["output"] if len(found) == 1 else [f"output_{i}" for i in range(len(found))]
 
 
