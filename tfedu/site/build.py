@@ -79,6 +79,8 @@ def quiet_kernels(folder: Path) -> None:
     profile.mkdir(parents=True, exist_ok=True)
     (profile / "ipython_kernel_config.py").write_text("c.IPKernelApp.log_level = 40\n")
     os.environ["IPYTHONDIR"] = str(profile.parent)
+    # The chapters' models are small: on a busy machine, threads that wait for each other cost minutes.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def build(root: Path) -> None:
