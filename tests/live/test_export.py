@@ -1,6 +1,7 @@
 import json
 import math
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from tfedu.attention import Additive, Mechanism, MultiHeadAttention
 from tfedu.data import grammar
 from tfedu.data.text import BOS, EOS, PAD, WordTokenizer
 from tfedu.live import ENGINE_OPERATORS, ExportError, Graph, UnsupportedOperatorError, export, export_graphs
+from tfedu.live.__main__ import main
 from tfedu.live.referee import header, to_onnx
 from tfedu.live.translator import export_translator
 from tfedu.models.seq2seq import Seq2Seq, Seq2SeqConfig
@@ -121,7 +123,9 @@ def test_every_translator_equals_torch_step_by_step(kind: str, tmp_path: Path) -
 
 @pytest.fixture(scope="module")
 def shipped_translator(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return export_translator(GRAMMAR, tmp_path_factory.mktemp("live") / "grammar.live.safetensors")
+    folder = tmp_path_factory.mktemp("live")
+    assert main([GRAMMAR, "--out", str(folder)]) == 0
+    return folder / f"{GRAMMAR}.live.safetensors"
 
 
 @pytest.mark.parametrize("shipped", ["exported now", *(path.name for path in SHIPPED)])
@@ -146,6 +150,11 @@ def test_the_same_translations_and_maps(shipped: str, shipped_translator: Path) 
     assert texts_of_file["source_tokenizer"] == translator.source.to_json()
     assert texts_of_file["target_tokenizer"] == translator.target.to_json()
     assert json.loads(texts_of_file["card"]) == weights.card(name)
+    graphs = header(path)[0]
+    assert {graph: graphs[graph]["maps"] for graph in graphs} == {
+        "encode": {},
+        "step": {"decoder.attention": "map"},
+    }
     driver = json.loads(texts_of_file["translator"])
     assert (driver["pad"], driver["bos"], driver["eos"]) == (PAD, BOS, EOS)
 
@@ -452,17 +461,28 @@ class Lists(nn.Module):
         return [x, x]
 
 
-def test_a_map_that_is_only_a_copy_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("copy", ["reshaped", "scaled"])
+def test_a_map_that_is_only_a_copy_is_refused(copy: str, tmp_path: Path) -> None:
     class Copy(nn.Module):
         def forward(self, q: Tensor) -> tuple[Tensor, Tensor]:
             rows = (q @ q.mT / math.sqrt(4)).softmax(-1)
-            return rows @ q, rows.unsqueeze(0)
+            return rows @ q, rows.unsqueeze(0) if copy == "reshaped" else rows * 0.5
 
     with pytest.raises(ExportError, match="only a copy"):
         export_graphs(
             {"g": Graph(Copy(), (torch.randn(5, 4),), outputs=["out", "map"], maps={"attention": "map"})},
             tmp_path / "c.live.safetensors",
         )
+
+
+def test_the_command_line_names_what_is_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["nobody", "--out", str(tmp_path)]) == 2
+    assert GRAMMAR in capsys.readouterr().err
+
+
+def test_the_package_needs_no_onnx_to_be_imported() -> None:
+    code = "import sys, tfedu.live; sys.exit(any(name.startswith('onnx') for name in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_graphs_and_values_that_are_not_there(language: tuple[nn.Module, Path, Path]) -> None:

@@ -259,15 +259,19 @@ class _Draft:
         """Each map must be what the model goes on with, so that an edit of it in the page has its effect."""
         maker = {value: node for node in self.nodes for value in node.outputs}
         for name, value in self.maps.items():
+            alone = not self._readers(value)
             # Back through changes of shape alone: nothing else may read the map on its way.
             while (node := maker.get(value)) and node.op in ("Reshape", "Squeeze", "Unsqueeze"):
-                readers = [other for other in self.nodes if node.inputs[0] in other.inputs]
-                if readers != [node]:
-                    raise ExportError(
-                        f"the map {name!r} of graph {self.name!r} is only a copy: editing it in the page would "
-                        "change nothing. Make the output from the very weights that are the map."
-                    )
                 value = node.inputs[0]
+                alone |= self._readers(value) != [node]
+            if alone:
+                raise ExportError(
+                    f"the map {name!r} of graph {self.name!r} is only a copy: editing it in the page would "
+                    "change nothing. Make the output from the very weights that are the map."
+                )
+
+    def _readers(self, value: str) -> list[_Node]:
+        return [node for node in self.nodes if value in node.inputs]
 
     def write(self, store: _Store) -> dict[str, Any]:
         """This graph as it stands in the file; the large constants go to `store`."""
