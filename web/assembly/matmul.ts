@@ -3,13 +3,18 @@
 //
 // A 128-bit register holds four floats. The product is made in blocks of 2 rows by 16 columns: eight registers
 // stay in place while k runs, each b that is loaded serves two rows, each a serves sixteen columns.
+//
+// A matrix that came to stay is packed: its first 16 columns as a matrix of their own, then the next 16, and so on,
+// the rest last. So the numbers of a block lie side by side. As rows they lie far apart, often by a power of two,
+// and such places share the same few lines of the processor's cache and push each other out.
 
-export function matmul(a: usize, b: usize, out: usize, M: i32, K: i32, N: i32): void {
+export function matmul(a: usize, b: usize, out: usize, M: i32, K: i32, N: i32, packed: bool): void {
   const rowA = <usize>K << 2; // bytes from one row to the next; a float has four
   const rowB = <usize>N << 2;
+  const blockB: usize = packed ? 64 : rowB; // from one row to the next within a block
   let n = 0;
   for (; n + 16 <= N; n += 16) {
-    const column = b + (<usize>n << 2);
+    const column = b + <usize>n * (packed ? rowA : 4);
     let m = 0;
     for (; m + 2 <= M; m += 2) {
       const first = a + <usize>m * rowA;
@@ -32,7 +37,7 @@ export function matmul(a: usize, b: usize, out: usize, M: i32, K: i32, N: i32): 
         four = v128.load(from, 48);
         s3 = f32x4.add(s3, f32x4.mul(x, four));
         t3 = f32x4.add(t3, f32x4.mul(y, four));
-        from += rowB;
+        from += blockB;
       }
       let to = out + <usize>m * rowB + (<usize>n << 2);
       v128.store(to, s0);
@@ -55,7 +60,7 @@ export function matmul(a: usize, b: usize, out: usize, M: i32, K: i32, N: i32): 
         s1 = f32x4.add(s1, f32x4.mul(x, v128.load(from, 16)));
         s2 = f32x4.add(s2, f32x4.mul(x, v128.load(from, 32)));
         s3 = f32x4.add(s3, f32x4.mul(x, v128.load(from, 48)));
-        from += rowB;
+        from += blockB;
       }
       const to = out + <usize>m * rowB + (<usize>n << 2);
       v128.store(to, s0);
@@ -64,28 +69,31 @@ export function matmul(a: usize, b: usize, out: usize, M: i32, K: i32, N: i32): 
       v128.store(to, s3, 48);
     }
   }
+  const done = n;
+  const rest = b + <usize>done * (packed ? rowA : 4);
+  const restB: usize = packed ? <usize>(N - done) << 2 : rowB;
   for (; n + 4 <= N; n += 4) { // fewer than 16 columns are left: four at a time
-    const column = b + (<usize>n << 2);
+    const column = rest + (<usize>(n - done) << 2);
     for (let m = 0; m < M; m++) {
       const first = a + <usize>m * rowA;
       let sum = f32x4.splat(0);
       let from = column;
       for (let k: usize = 0; k < rowA; k += 4) {
         sum = f32x4.add(sum, f32x4.mul(v128.load32_splat(first + k), v128.load(from)));
-        from += rowB;
+        from += restB;
       }
       v128.store(out + <usize>m * rowB + (<usize>n << 2), sum);
     }
   }
   for (; n < N; n++) { // and the last three one by one
-    const column = b + (<usize>n << 2);
+    const column = rest + (<usize>(n - done) << 2);
     for (let m = 0; m < M; m++) {
       const first = a + <usize>m * rowA;
       let sum: f32 = 0;
       let from = column;
       for (let k: usize = 0; k < rowA; k += 4) {
         sum += load<f32>(first + k) * load<f32>(from);
-        from += rowB;
+        from += restB;
       }
       store<f32>(out + <usize>m * rowB + (<usize>n << 2), sum);
     }

@@ -5,6 +5,8 @@ import kernelText from "../build/kernel.ts";
 
 /** Below this many multiplications, carrying numbers into WebAssembly costs more than it saves. */
 const SMALL = 512;
+/** How many columns the program takes at a time. */
+const BLOCK = 16;
 const PAGE = 65_536; // bytes: WebAssembly memory grows by pages
 
 export interface Kernel {
@@ -43,18 +45,27 @@ export class PlainKernel implements Kernel {
   }
 
   multiply(a: Float32Array, b: Float32Array, M: number, K: number, N: number, out: Float32Array): void {
-    // Both inner loops run along rows, the order of memory. A dot product per output would stride through b.
+    // All inner loops run along rows, the order of memory; a dot product for each output would leap through b.
+    // Four rows of b at a time, so that each output is fetched and put back a quarter as often.
     out.fill(0, 0, M * N);
     for (let m = 0; m < M; m++) {
-      for (let k = 0; k < K; k++) {
+      const o = m * N;
+      let k = 0;
+      for (; k + 4 <= K; k += 4) {
+        const i = m * K + k;
+        const [w, x, y, z] = [a[i], a[i + 1], a[i + 2], a[i + 3]];
+        const [p, q, r, s] = [k * N, (k + 1) * N, (k + 2) * N, (k + 3) * N];
+        for (let n = 0; n < N; n++) out[o + n] += w * b[p + n] + x * b[q + n] + y * b[r + n] + z * b[s + n];
+      }
+      for (; k < K; k++) {
         const x = a[m * K + k];
-        for (let n = 0, o = m * N, i = k * N; n < N; n++) out[o + n] += x * b[i + n];
+        for (let n = 0; n < N; n++) out[o + n] += x * b[k * N + n];
       }
     }
   }
 }
 
-type Product = (a: number, b: number, out: number, M: number, K: number, N: number) => void;
+type Product = (a: number, b: number, out: number, M: number, K: number, N: number, packed: boolean) => void;
 
 /**
  * WebAssembly sees only its own memory: first the matrices that stay, each carried there once, then scratch space
@@ -84,7 +95,7 @@ export class SimdKernel implements Kernel {
     const [sizeA, sizeB, size] = [M * K, K * N, M * N];
     if (sizeA * N < SMALL) return this.plain.multiply(a, b, M, K, N, out);
     try {
-      if (this.kept(b) && !this.places.has(b)) this.settle(b);
+      if (this.kept(b) && !this.places.has(b)) this.settle(b, K, N);
       const place = this.places.get(b);
       const scratch = this.end;
       this.reserve(scratch + 4 * (sizeA + size + (place === undefined ? sizeB : 0)));
@@ -93,7 +104,7 @@ export class SimdKernel implements Kernel {
       const [atOut, atB] = [scratch + 4 * sizeA, scratch + 4 * (sizeA + size)];
       floats.set(a.subarray(0, sizeA), scratch / 4);
       if (place === undefined) floats.set(b.subarray(0, sizeB), atB / 4);
-      this.product(scratch, place ?? atB, atOut, M, K, N);
+      this.product(scratch, place ?? atB, atOut, M, K, N, place !== undefined);
       out.set(floats.subarray(atOut / 4, atOut / 4 + size));
     } catch (error) {
       if (!(error instanceof RangeError)) throw error; // a RangeError: the browser gives no more memory
@@ -101,11 +112,18 @@ export class SimdKernel implements Kernel {
     }
   }
 
-  private settle(b: Float32Array): void {
-    this.reserve(this.end + b.byteLength);
-    new Float32Array(this.memory.buffer).set(b, this.end / 4);
+  /** Carries a matrix (K, N) into the memory for good, in blocks of columns; assembly/matmul.ts says why. */
+  private settle(b: Float32Array, K: number, N: number): void {
+    this.reserve(this.end + 4 * K * N);
+    const floats = new Float32Array(this.memory.buffer);
+    let to = this.end / 4;
+    for (let n = 0; n < N; ) {
+      const width = N - n < BLOCK ? N - n : BLOCK;
+      for (let k = 0; k < K; k++) for (let j = 0; j < width; j++) floats[to++] = b[k * N + n + j];
+      n += width;
+    }
     this.places.set(b, this.end);
-    this.end += b.byteLength;
+    this.end += 4 * K * N;
   }
 
   private reserve(bytes: number): void {

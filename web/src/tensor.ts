@@ -11,6 +11,9 @@ export interface Tensor {
 
 const INT32_MAX = 2 ** 31 - 1;
 
+/** Rows longer than this are copied whole; for shorter ones the call costs more than a loop. */
+const LONG = 100;
+
 /** The array that holds numbers of a type. ONNX counts in int64; 32 bits hold every index a page will meet. */
 function allocate(dtype: DType, size: number): Data {
   if (dtype === "float32") return new Float32Array(size);
@@ -146,7 +149,7 @@ export function view(x: Tensor, shape: readonly number[], strides: readonly numb
   const out = zeros(x.dtype, shape);
   const [from, to] = [x.data, out.data];
   eachRow(shape, [stridesOf(shape), strides], [0, start], ([o, i], length, [, step]) => {
-    if (step === 1) to.set(from.subarray(i, i + length), o);
+    if (step === 1 && length > LONG) to.set(from.subarray(i, i + length), o);
     else for (let k = 0; k < length; k++) to[o + k] = from[i + k * step];
   });
   return out;
@@ -156,7 +159,7 @@ export function view(x: Tensor, shape: readonly number[], strides: readonly numb
 export function place(x: Tensor, out: Tensor, strides: readonly number[], start: number): void {
   const [from, to] = [x.data, out.data];
   eachRow(x.shape, [stridesOf(x.shape), strides], [0, start], ([i, o], length, [, step]) => {
-    if (step === 1) to.set(from.subarray(i, i + length), o);
+    if (step === 1 && length > LONG) to.set(from.subarray(i, i + length), o);
     else for (let k = 0; k < length; k++) to[o + k * step] = from[i + k];
   });
 }

@@ -2,6 +2,7 @@
 
 import { broadcast, broadcastStrides, eachRow, reshape, stridesOf, zeros, type Data, type DType, type Tensor } from "../tensor.ts";
 import { Inputs, type Operation } from "./common.ts";
+import { erf, exp, sigmoid, tanh } from "./exp.ts";
 
 /** o[at + k] = f(x[i + k·di], y[j + k·dj]) for k below n. */
 type Row = (o: Data, at: number, x: Data, i: number, di: number, y: Data, j: number, dj: number, n: number) => void;
@@ -55,18 +56,26 @@ const unary =
     return out;
   };
 
-export const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
+/**
+ * x times the share of a normal distribution that lies below x (Hendrycks and Gimpel 2016), or nearly that, by tanh.
+ * Here and in Tanh the loops are written out, for they run over the widest layers.
+ */
+const gelu: Operation = (inputs, attributes) => {
+  const [x, out] = [inputs.floats(0), new Float32Array(inputs.floats(0).length)];
+  if (attributes.text("approximate", "none") === "tanh") {
+    const scale = Math.sqrt(2 / Math.PI);
+    for (let i = 0; i < x.length; i++) out[i] = 0.5 * x[i] * (1 + tanh(scale * (x[i] + 0.044715 * x[i] * x[i] * x[i])));
+  } else {
+    for (let i = 0; i < x.length; i++) out[i] = 0.5 * x[i] * (1 + erf(x[i] * Math.SQRT1_2));
+  }
+  return { dtype: "float32", shape: inputs.get(0).shape, data: out };
+};
 
-/** The error function to 1.5e-7 (Abramowitz and Stegun, formula 7.1.26). */
-export function erf(x: number): number {
-  const t = 1 / (1 + 0.3275911 * Math.abs(x));
-  const series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
-  return Math.sign(x) * (1 - series * Math.exp(-x * x));
-}
-
-/** x times the share of a normal distribution that lies below x (Hendrycks and Gimpel 2016). */
-const gelu = (x: number): number => 0.5 * x * (1 + erf(x * Math.SQRT1_2));
-const geluByTanh = (x: number): number => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
+const tanhOf: Operation = (inputs) => {
+  const [x, out] = [inputs.floats(0), new Float32Array(inputs.floats(0).length)];
+  for (let i = 0; i < x.length; i++) out[i] = tanh(x[i]);
+  return { dtype: "float32", shape: inputs.get(0).shape, data: out };
+};
 
 /** The remainder with the sign of the divisor, as in Python; with fmod = 1 that of the dividend, as in C. */
 const remainder: Operation = (inputs, attributes, kernel) => {
@@ -123,14 +132,13 @@ export const elementwise = {
   Floor: unary(Math.floor),
   Reciprocal: unary((x) => 1 / x),
   Sqrt: unary(Math.sqrt),
-  Exp: unary(Math.exp),
+  Exp: unary(exp),
   Log: unary(Math.log),
   Sin: unary(Math.sin),
   Cos: unary(Math.cos),
-  Tanh: unary(Math.tanh),
+  Tanh: tanhOf,
   Sigmoid: unary(sigmoid),
   Erf: unary(erf),
   Relu: unary((x) => Math.max(0, x)),
-  Gelu: ((inputs, attributes, kernel) =>
-    unary(attributes.text("approximate", "none") === "tanh" ? geluByTanh : gelu)(inputs, attributes, kernel)) as Operation,
+  Gelu: gelu,
 };

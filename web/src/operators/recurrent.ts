@@ -6,7 +6,7 @@
 
 import { zeros } from "../tensor.ts";
 import { asFloats, type Attributes, type Inputs, type Operation } from "./common.ts";
-import { sigmoid } from "./elementwise.ts";
+import { sigmoid, tanh } from "./exp.ts";
 import { transposed } from "./linear.ts";
 import type { Kernel } from "../matmul.ts";
 
@@ -37,7 +37,7 @@ const gru =
       r[i] = sigmoid(x[H + i] + y[H + i]);
     }
     const part = resetAfter ? r.map((reset, i) => reset * y[2 * H + i]) : recur(h.map((state, i) => r[i] * state), 2, 3);
-    for (let i = 0; i < H; i++) h[i] = (1 - z[i]) * Math.tanh(x[2 * H + i] + part[i]) + z[i] * h[i];
+    for (let i = 0; i < H; i++) h[i] = (1 - z[i]) * tanh(x[2 * H + i] + part[i]) + z[i] * h[i];
   };
 
 /** Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000. */
@@ -45,8 +45,8 @@ const lstm: Cell = ({ H, x, h, c, recur }) => {
   const y = recur(h, 0, 4);
   const gate = (which: number, i: number) => x[which * H + i] + y[which * H + i];
   for (let i = 0; i < H; i++) {
-    c[i] = sigmoid(gate(2, i)) * c[i] + sigmoid(gate(0, i)) * Math.tanh(gate(3, i));
-    h[i] = sigmoid(gate(1, i)) * Math.tanh(c[i]);
+    c[i] = sigmoid(gate(2, i)) * c[i] + sigmoid(gate(0, i)) * tanh(gate(3, i));
+    h[i] = sigmoid(gate(1, i)) * tanh(c[i]);
   }
 };
 

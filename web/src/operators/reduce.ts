@@ -1,6 +1,7 @@
 // Operators along one or more axes: sums, means, softmax, normalisation.
 
 import type { Operation } from "./common.ts";
+import { exp } from "./exp.ts";
 import { axisOf, reshape, sizeOf, stridesOf, view, withSize, zeros, type Data, type Tensor } from "../tensor.ts";
 
 /** What becomes of n numbers, x[i], x[i + step], … */
@@ -57,7 +58,7 @@ const softmax: Operation = (inputs, attributes) => {
     // Subtracting the largest changes nothing in the quotient, and keeps exp from overflowing.
     const top = largest(from, i, step, n);
     let total = 0;
-    for (let k = 0; k < n; k++) total += to[i + k * step] = Math.exp(from[i + k * step] - top);
+    for (let k = 0; k < n; k++) total += to[i + k * step] = exp(from[i + k * step] - top);
     for (let k = 0; k < n; k++) to[i + k * step] /= total;
   });
   return out;
@@ -73,8 +74,8 @@ const layerNormalization: Operation = (inputs, attributes) => {
   for (let i = 0; i < from.length; i += n) {
     const centre = mean(from, i, 1, n);
     let variance = 0;
-    for (let k = 0; k < n; k++) variance += (from[i + k] - centre) ** 2 / n;
-    const spread = Math.sqrt(variance + epsilon);
+    for (let k = 0; k < n; k++) variance += (from[i + k] - centre) * (from[i + k] - centre);
+    const spread = Math.sqrt(variance / n + epsilon);
     for (let k = 0; k < n; k++) out.data[i + k] = ((from[i + k] - centre) / spread) * scale[k] + (bias ? bias[k] : 0);
   }
   return out;
