@@ -101,9 +101,11 @@ export class Graph {
 
   /** All names of values: inputs, constants, and what the nodes make. */
   private get values(): ReadonlySet<string> {
-    const names = [...this.description.inputs.map((input) => input.name), ...this.constants.keys()];
-    this.known ??= new Set([...names, ...this.nodes.flatMap((node) => node.outputs)]);
-    return this.known;
+    return (this.known ??= new Set([
+      ...this.description.inputs.map((input) => input.name),
+      ...this.constants.keys(),
+      ...this.nodes.flatMap((node) => node.outputs),
+    ]));
   }
   private known: ReadonlySet<string> | undefined;
 

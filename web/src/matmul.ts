@@ -52,9 +52,8 @@ export class PlainKernel implements Kernel {
       const o = m * N;
       let k = 0;
       for (; k + 4 <= K; k += 4) {
-        const i = m * K + k;
-        const [w, x, y, z] = [a[i], a[i + 1], a[i + 2], a[i + 3]];
-        const [p, q, r, s] = [k * N, (k + 1) * N, (k + 2) * N, (k + 3) * N];
+        const w = a[m * K + k], x = a[m * K + k + 1], y = a[m * K + k + 2], z = a[m * K + k + 3];
+        const p = k * N, q = p + N, r = q + N, s = r + N;
         for (let n = 0; n < N; n++) out[o + n] += w * b[p + n] + x * b[q + n] + y * b[r + n] + z * b[s + n];
       }
       for (; k < K; k++) {

@@ -19,7 +19,7 @@ interface Driver {
 export interface Step {
   /** The word that was chosen, by its id; the last one is the end of the sentence. */
   readonly token: number;
-  /** How likely the step took each word to be, if one wants to know. */
+  /** The scores of all words; their softmax says how likely the step took each to be. */
   readonly logits: Float32Array;
   /** All that the step computed. */
   readonly run: Run;
@@ -131,20 +131,21 @@ export class Translation {
       this.steps.length = 0;
       return this;
     }
-    const edits = where === "every" ? this.every : (this.single.get(where) ?? new Map<string, Edit>());
     const key = this.graph.resolve(name); // one name for one value, so that an edit can be taken back by any of them
-    if (edit) edits.set(key, edit);
-    else edits.delete(key);
     if (where === "every") {
+      change(this.every, key, edit);
       this.steps.length = 0;
       return this;
     }
-    this.single.set(where, edits);
     const step = this.steps[where];
     if (step) {
+      const chosen = this.choose(step.run.edit(key, edit ?? this.every.get(key)));
       this.steps.length = where;
-      this.steps.push(this.choose(step.run.edit(key, edit ?? this.every.get(key))));
+      this.steps.push(chosen);
     }
+    const own = this.single.get(where) ?? new Map<string, Edit>();
+    this.single.set(where, own);
+    change(own, key, edit);
     return this;
   }
 
@@ -160,4 +161,9 @@ export class Translation {
     }
     return { token, logits, run };
   }
+}
+
+function change(edits: Map<string, Edit>, key: string, edit: Edit | undefined): void {
+  if (edit) edits.set(key, edit);
+  else edits.delete(key);
 }

@@ -108,6 +108,14 @@ describe("an edit of a translation", () => {
     expect(one.edit(1, "map").finish().tokens).toEqual([5, 3, 4]);
   });
 
+  it("that fails leaves all as it was", () => {
+    const one = translator.translate([5, 3, 4, 2]);
+    expect(() => one.edit(1, "map", pin(1, 9))).toThrow("key 9 is not one of 4");
+    expect(() => one.edit(1, "nothing", pin(1, 0))).toThrow("graph step has nothing named nothing; there are decoder.attention");
+    expect(one.tokens).toEqual([5, 3, 4]);
+    expect(one.edit(0, "map", pin(0, 2)).finish().tokens).toEqual([4, 3, 4]);
+  });
+
   it("stays when an earlier step changes", () => {
     const one = translator.translate([5, 3, 4, 2, 6]).edit(2, "map", pin(2, 0)).finish();
     expect(one.tokens).toEqual([5, 3, 5]);

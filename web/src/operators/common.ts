@@ -12,10 +12,6 @@ export type Operation = (inputs: Inputs, attributes: Attributes, kernel: Kernel)
 export class Inputs {
   constructor(private readonly tensors: readonly (Tensor | undefined)[]) {}
 
-  get length(): number {
-    return this.tensors.length;
-  }
-
   all(): Tensor[] {
     return this.tensors.map((_, i) => this.get(i));
   }
