@@ -11,7 +11,7 @@ type Engine = typeof import("../src/operators.ts") & typeof import("../src/opera
 const MUTATIONS: [file: string, from: string, to: string][] = [
   ["operators/reduce.ts", '"epsilon", 1e-5', '"epsilon", 1e-6'],
   ["operators/reduce.ts", "exp(from[i + k * step] - top)", "exp(from[i + k * step])"],
-  ["operators/reduce.ts", "/= total", "/= n"],
+  ["operators/reduce.ts", "1 / total", "1 / n"],
   ["operators/reduce.ts", "variance / n", "variance / (n - 1)"],
   ["operators/reduce.ts", "> x.data[i + best * step]", ">= x.data[i + best * step]"],
   ["operators/recurrent.ts", "z[i] = sigmoid(x[i] + y[i])", "z[i] = sigmoid(x[H + i] + y[H + i])"], // torch's order of gates
@@ -24,7 +24,8 @@ const MUTATIONS: [file: string, from: string, to: string][] = [
   ["operators/recurrent.ts", "lengths[b] - 1 - i", "T - 1 - i"],
   ["operators/exp.ts", "0.254829592", "0.254929592"],
   ["operators/elementwise.ts", "0.044715", "0.0447"],
-  ["operators/elementwise.ts", "Math.SQRT1_2", "1"],
+  ["operators/elementwise.ts", "Math.SQRT1_2", "0.7071"],
+  ["operators/elementwise.ts", "(place - k) *", "0 *"],
   ["operators/elementwise.ts", "y * Math.floor(x / y)", "y * Math.trunc(x / y)"],
   ["operators/exp.ts", "1 / 24", "1 / 25"],
   ["operators/exp.ts", "Math.LOG2E + 0.5", "Math.LOG2E - 2"],

@@ -56,17 +56,24 @@ const unary =
     return out;
   };
 
-/**
- * x times the share of a normal distribution that lies below x (Hendrycks and Gimpel 2016), or nearly that, by tanh.
- * Here and in Tanh the loops are written out, for they run over the widest layers.
- */
+// Tanh and Gelu run over the widest layers, so their loops are written out, and Gelu looks up what it can.
+
+/** The share of a normal distribution that lies below x, at every 1/512 from -6 to 6: between two entries a straight
+ *  line errs by 1.2e-7. */
+const SHARES = Float32Array.from({ length: 12 * 512 + 2 }, (_, i) => 0.5 * (1 + erf((i / 512 - 6) * Math.SQRT1_2)));
+
+/** x times that share (Hendrycks and Gimpel 2016); or nearly so, by tanh. */
 const gelu: Operation = (inputs, attributes) => {
   const [x, out] = [inputs.floats(0), new Float32Array(inputs.floats(0).length)];
   if (attributes.text("approximate", "none") === "tanh") {
     const scale = Math.sqrt(2 / Math.PI);
     for (let i = 0; i < x.length; i++) out[i] = 0.5 * x[i] * (1 + tanh(scale * (x[i] + 0.044715 * x[i] * x[i] * x[i])));
   } else {
-    for (let i = 0; i < x.length; i++) out[i] = 0.5 * x[i] * (1 + erf(x[i] * Math.SQRT1_2));
+    for (let i = 0; i < x.length; i++) {
+      const place = (Math.min(6, Math.max(-6, x[i])) + 6) * 512;
+      const k = place | 0;
+      out[i] = x[i] * (SHARES[k] + (place - k) * (SHARES[k + 1] - SHARES[k]));
+    }
   }
   return { dtype: "float32", shape: inputs.get(0).shape, data: out };
 };

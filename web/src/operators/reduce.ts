@@ -59,7 +59,8 @@ const softmax: Operation = (inputs, attributes) => {
     const top = largest(from, i, step, n);
     let total = 0;
     for (let k = 0; k < n; k++) total += to[i + k * step] = exp(from[i + k * step] - top);
-    for (let k = 0; k < n; k++) to[i + k * step] /= total;
+    const share = 1 / total;
+    for (let k = 0; k < n; k++) to[i + k * step] *= share;
   });
   return out;
 };
@@ -75,8 +76,8 @@ const layerNormalization: Operation = (inputs, attributes) => {
     const centre = mean(from, i, 1, n);
     let variance = 0;
     for (let k = 0; k < n; k++) variance += (from[i + k] - centre) * (from[i + k] - centre);
-    const spread = Math.sqrt(variance / n + epsilon);
-    for (let k = 0; k < n; k++) out.data[i + k] = ((from[i + k] - centre) / spread) * scale[k] + (bias ? bias[k] : 0);
+    const narrow = 1 / Math.sqrt(variance / n + epsilon);
+    for (let k = 0; k < n; k++) out.data[i + k] = (from[i + k] - centre) * narrow * scale[k] + (bias ? bias[k] : 0);
   }
   return out;
 };
