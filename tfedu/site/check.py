@@ -6,6 +6,7 @@ Each step runs even if one before it failed, so that one run tells all. The exit
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -29,6 +30,17 @@ def steps(root: Path) -> dict[str, list[str]]:
         "types": [str(BIN / "mypy")],
         "tests": [*pytest, "-n", "2", "--dist", "loadscope", "tests"],
     }
+    if shutil.which("npm"):
+        npm = ["npm", "--prefix", "web"]
+        found["engine, install"] = [*npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"]
+        found["engine, bundle"] = [*npm, "run", "check"]
+        found["engine, tests"] = [*npm, "test"]
+    elif "CI" in os.environ:
+        found["engine"] = ["npm"]  # not to be had: fails
+    else:
+        print(
+            "Node 20 or newer is not here: the page's engine (web/) is not checked. The book does not need it."
+        )
     if notebooks:
         # A notebook's cells share a kernel, so a notebook stays on one worker.
         found["notebooks"] = [
@@ -50,7 +62,11 @@ def main() -> int:
     for name, command in steps(root).items():
         print(f"\n== {name}: {' '.join(command[:6])}{' …' if len(command) > 6 else ''}", flush=True)
         started = time.monotonic()
-        failed = subprocess.run(command, env=environment).returncode != 0
+        try:
+            failed = subprocess.run(command, env=environment).returncode != 0
+        except FileNotFoundError:
+            print(f"{command[0]} is not installed.")
+            failed = True
         results[name] = (failed, time.monotonic() - started)
     print("\n== summary")
     for name, (failed, seconds) in results.items():
