@@ -41,9 +41,18 @@ def inputs(root: Path) -> dict[str, Any]:
             cells = json.loads(path.read_text("utf-8"))["cells"]
             kept = [cell["metadata"] for cell in cells if cell["cell_type"] == "code"]
             tags[path.as_posix()] = hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+    # Sphinx copies static files only when some page is out of date, so theirs count as well.
+    static = [
+        path
+        for part in ("book/site", "tfedu/live/static")
+        for path in (root / part).rglob("*")
+        if path.is_file()
+    ]
     return {
         "run": digest([*python_files(root / "tfedu", but="site"), *data, root / "requirements.txt"]),
-        "site": digest([*python_files(root / "tfedu" / "site"), root / "_config.yml", root / "_toc.yml"]),
+        "site": digest(
+            [*python_files(root / "tfedu" / "site"), *static, root / "_config.yml", root / "_toc.yml"]
+        ),
         "tags": tags,
     }
 
