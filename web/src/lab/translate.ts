@@ -7,7 +7,7 @@
 import { pin } from "../edits.ts";
 import type { Edit } from "../graph.ts";
 import type { Model } from "../model.ts";
-import { tokenizerFromJson } from "../tokenizer.ts";
+import { tokenizerFromJson, type Tokenizer } from "../tokenizer.ts";
 import { Translator, type Translation } from "../translator.ts";
 import { make, message, type Frame, type Lab } from "./frame.ts";
 
@@ -31,6 +31,7 @@ interface Pin {
 const MAP = "decoder.attention";
 const END = "(end)";
 const UNKNOWN = 3;
+const SPACE = "␣"; // how the tokenizer shows a piece that is only a space
 const ROW = 38; // pixels a word
 const THICK = 0.78; // of a row; the rest is air
 const LEAST = 0.02; // thinner ribbons are not drawn
@@ -55,7 +56,10 @@ class TranslateLab implements Lab {
   private running?: Translation;
   private unchanged: string; // the translation before the reader's pins
   private pins: Pin[] = [];
+  /** The pins that are in the running translation, row by row. */
+  private readonly applied = new Map<number, string>();
   private attention = true;
+  private readonly tokenizers: { source?: Tokenizer; target?: Tokenizer } = {};
   private timer = 0;
   private typing = 0;
 
@@ -103,7 +107,7 @@ class TranslateLab implements Lab {
       });
       return chip;
     });
-    const more = make("details", {}, make("summary", {}, "or pick a sentence"), make("div", { class: "chips" }, ...chips));
+    const more = make("details", {}, make("summary", {}, `or pick one of ${examples.length}`), make("div", { class: "chips" }, ...chips));
     const style = make("style");
     style.textContent = STYLE;
     this.frame.root.append(
@@ -220,8 +224,9 @@ class TranslateLab implements Lab {
     if (!this.model || this.input.value !== text) return; // no model, or one typed on
     const ids = this.tokenizer("source").encode(tidy);
     const unknown = ids.filter((id) => id === UNKNOWN).length;
+    const spaces = this.tokenizer("source").tokens(ids).filter((piece) => piece === SPACE).length;
     if (!ids.length) return this.frame.say("There is no word in this; type a German sentence.");
-    if (unknown === ids.length) {
+    if (unknown + spaces === ids.length) {
       return this.frame.say("The translator knows none of these letters. It reads German; try “Zwei Hunde spielen im Schnee.”");
     }
     this.frame.say(unknown ? "Some letters are new to the translator; it reads each of them as <unk>, a word without a meaning." : "");
@@ -253,14 +258,15 @@ class TranslateLab implements Lab {
     this.shown = Infinity;
     if (!(await this.ready())) return;
     const running = this.running!;
-    for (let row = 0; row < Math.max(this.target.length, ...this.pins.map((one) => one.row + 1)); row++) {
+    const rows = new Set([...this.pins.map((one) => one.row), ...this.applied.keys()]);
+    for (const row of [...rows].sort((a, b) => a - b)) {
       const pins = this.pins.filter((one) => one.row === row);
       const edits = pins.map((one) => pin(row, one.key, one.weight));
       const all: Edit = (map, first) => {
         for (const edit of edits) edit(map, first);
       };
       const key = JSON.stringify(pins);
-      if (this.applied.get(row) === key || (!pins.length && !this.applied.has(row))) continue;
+      if (this.applied.get(row) === key) continue;
       running.edit(row, MAP, pins.length ? all : undefined).finish();
       if (pins.length) this.applied.set(row, key);
       else this.applied.delete(row);
@@ -269,7 +275,6 @@ class TranslateLab implements Lab {
     this.take(false);
     this.finish();
   }
-  private readonly applied = new Map<number, string>();
 
   /** What the translation now is. */
   private take(fresh = true): void {
@@ -294,10 +299,9 @@ class TranslateLab implements Lab {
     return this.running ? this.tokenizer("target").decode(this.running.tokens) : this.unchanged;
   }
 
-  private tokenizer(side: "source" | "target"): ReturnType<typeof tokenizerFromJson> {
+  private tokenizer(side: "source" | "target"): Tokenizer {
     return (this.tokenizers[side] ??= tokenizerFromJson(this.model!.extras[`${side}_tokenizer`]));
   }
-  private readonly tokenizers: Partial<Record<"source" | "target", ReturnType<typeof tokenizerFromJson>>> = {};
 
   /** Word by word, as it was written. */
   private play(): void {
@@ -458,9 +462,9 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.6rem; width: fit-co
 .stage { display: grid; grid-template-columns: minmax(8rem, 11rem) 1fr minmax(5.5rem, 9rem); margin: 0.3rem 0 0.8rem; }
 ol { list-style: none; margin: 0; padding: 0; }
 li { height: ${ROW}px; display: flex; align-items: center; }
-.read li { display: grid; grid-template: 20px 18px / 1fr 2.3rem; align-items: center; padding-right: 6px; border-right: 5px solid var(--key); }
-.read .word { grid-area: 1 / 1; color: var(--key); text-align: right; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; line-height: 20px; }
-.read .share { grid-area: 1 / 2; text-align: right; font-variant-numeric: tabular-nums; font-size: 0.9rem; line-height: 20px; }
+.read li { display: grid; grid-template: 20px 18px / 2rem 1fr; align-items: center; padding-right: 6px; border-right: 5px solid var(--key); }
+.read .word { grid-area: 1 / 2; color: var(--key); text-align: right; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; line-height: 20px; }
+.read .share { grid-area: 1 / 1; font-variant-numeric: tabular-nums; font-size: 0.9rem; line-height: 20px; }
 .best .word { font-weight: 700; }
 .pinned .share::before { content: "✋"; font-size: 0.65rem; }
 input[type="range"] { grid-area: 2 / 1 / 3 / 3; appearance: none; width: 100%; height: 18px; margin: 0; background: transparent; cursor: ew-resize; touch-action: pan-y; }
