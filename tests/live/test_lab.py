@@ -40,6 +40,7 @@ def site(shipped: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sim
         (root / "static" / name).mkdir(parents=True)
         shutil.copy(lab.STATIC / "tfedu-labs.js", root / "static" / name)
     shutil.copy(PALETTE, root / "static")
+    shutil.copy(lab.STATIC / "tfedu-labs.mjs", root / "static" / "live")
     (root / "static" / "live" / MODEL).symlink_to(shipped.path)
     (root / "static" / "damaged" / MODEL).write_bytes(shipped.path.read_bytes()[:100_000])
     (root / "book").mkdir()
@@ -264,6 +265,7 @@ def test_a_damaged_model_says_so_and_leaves_the_still_figure(visit: Any) -> None
     seen.until("$('.said').textContent.includes('could not start')")
     assert seen.page.locator("figure.tf-lab-still svg").is_visible()
     assert not seen.page.locator("#text").is_visible()
+    assert seen.page.get_by_role("button", name="Try again").is_visible()
     assert seen.errors == []
     assert seen.axe() == []
 
@@ -287,6 +289,43 @@ def test_a_finger_pulls_a_weight(visit: Any) -> None:
     seen.page.touchscreen.tap(slider["x"] + slider["width"] * 0.6, slider["y"] + slider["height"] / 2)
     seen.until("$('.pinned')")
     assert seen.weights() != first
+
+
+NOTEBOOK = """async ([recording, still]) => {
+  const { default: door } = await import("../static/live/tfedu-labs.mjs");
+  const state = { name: "translate", recording, still, text: recording.text };
+  const heard = {};
+  window.widget = {
+    get: (name) => state[name],
+    set: (name, value) => (state[name] = value),
+    save_changes: () => (window.saved = { ...state }),
+    on: (event, act) => (heard[event] = act),
+    off: (event) => delete heard[event],
+    send: async (content) => {
+      const bytes = await (await fetch("../static/live/MODEL")).arrayBuffer();
+      heard["msg:custom"]({ kind: content.kind }, [new DataView(bytes)]);
+    },
+    fromPython: (text) => { state.text = text; heard["change:text"](); },
+  };
+  document.querySelector("tf-lab").remove();
+  door.render({ model: window.widget, el: document.querySelector("main") });
+}""".replace("MODEL", MODEL)
+
+
+def test_in_a_notebook_python_and_the_page_tell_each_other(visit: Any, shipped: Lab) -> None:
+    seen = visit()
+    seen.page.evaluate(NOTEBOOK, [shipped.recording, lab.still(shipped.recording)])
+    seen.translated()
+    seen.page.wait_for_function("window.saved")
+    saved = seen.page.evaluate("window.saved")
+    assert saved["text"] == SENTENCE
+    assert saved["translation"] == seen.translation()
+    assert len(saved["weights"]) == len(saved["target_tokens"])
+    assert sum(saved["weights"][0]) == pytest.approx(1, abs=1e-3)
+    seen.page.evaluate("widget.fromPython('Ein Hund spielt.')")
+    seen.until("$('.read .word').textContent === 'ein'")
+    assert seen.page.locator("#text").input_value() == "Ein Hund spielt."
+    assert seen.errors == []
 
 
 def test_python_and_the_tag(shipped: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

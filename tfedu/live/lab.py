@@ -191,9 +191,9 @@ def _widget(lab: Lab) -> Any:
         still = traitlets.Unicode().tag(sync=True)
         text = traitlets.Unicode().tag(sync=True)
         translation = traitlets.Unicode().tag(sync=True)
-        source_tokens = traitlets.List().tag(sync=True)
-        target_tokens = traitlets.List().tag(sync=True)
-        weights = traitlets.List().tag(sync=True)
+        source_tokens: Any = traitlets.List().tag(sync=True)
+        target_tokens: Any = traitlets.List().tag(sync=True)
+        weights: Any = traitlets.List().tag(sync=True)
 
     recorded = lab.recording
     widget: Any = LabWidget(

@@ -14,6 +14,8 @@ export interface Frame {
   readonly recording: unknown;
   /** The model; fetched when first asked for. Undefined if it did not come: the frame has then said so. */
   model(): Promise<Model | undefined>;
+  /** Where `say` writes; it stands below the lab until the lab puts it in a better place. */
+  readonly said: HTMLElement;
   /** Says something to the reader, to screen readers too; an empty text takes it back. */
   say(text: string, kind?: "note" | "problem"): void;
   /** Tells whoever listens, such as a notebook, what the lab shows now. */
@@ -80,6 +82,7 @@ export class LabElement extends HTMLElement {
     try {
       this.lab = make({
         root,
+        said: this.said,
         recording: JSON.parse(written),
         model: () => this.model(root),
         say: (text, kind = "note") => this.say(text, kind),
@@ -123,6 +126,9 @@ export class LabElement extends HTMLElement {
   private fall(root: HTMLElement, error: unknown): void {
     const shadow = this.shadowRoot!;
     root.hidden = true;
+    const place = this.said!.nextSibling;
+    const parent = this.said!.parentNode!;
+    root.after(this.said!); // out of what is hidden
     shadow.querySelector<HTMLElement>(".still")!.hidden = false;
     const why = error instanceof TypeError ? "the model file did not come; is the network there?" : message(error);
     this.say(`The live model could not start: ${why} What you see is a recording.`, "problem");
@@ -131,6 +137,7 @@ export class LabElement extends HTMLElement {
     again.textContent = "Try again";
     again.addEventListener("click", () => {
       root.hidden = false;
+      parent.insertBefore(this.said!, place);
       shadow.querySelector<HTMLElement>(".still")!.hidden = true;
       this.say("");
       if (this.lab) void this.model(root).then((model) => model && this.lab?.receive({}));
@@ -166,7 +173,7 @@ const STYLE = `
   --query: var(--tf-query-text, #0072B2); --key: var(--tf-key-text, #B34F00); --weights: var(--tf-weights, #6A3D9A);
   --ink: var(--tf-ink, #1F2933); --soft: var(--tf-soft, #5B6770); --line: var(--tf-line, #C4CBD2);
   --panel: var(--tf-panel, #EEF1F4); --ground: var(--tf-ground, #FFFFFF);
-  display: block; margin: 1.6rem 0; max-width: 44rem; color: var(--ink);
+  display: block; margin: 1.6rem 0; padding: 4px; max-width: 44rem; color: var(--ink);
   font: 1rem/1.4 var(--tf-sans, "Source Sans 3", system-ui, sans-serif);
 }
 [hidden] { display: none !important; }

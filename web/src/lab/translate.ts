@@ -107,13 +107,14 @@ class TranslateLab implements Lab {
       });
       return chip;
     });
-    const more = make("details", {}, make("summary", {}, `or pick one of ${examples.length}`), make("div", { class: "chips" }, ...chips));
+    const more = make("details", {}, make("summary", {}, "or pick one"), make("div", { class: "chips" }, ...chips));
     const style = make("style");
     style.textContent = STYLE;
     this.frame.root.append(
       style,
       make("label", { for: "text" }, "A German sentence"),
       this.input,
+      this.frame.said,
       more,
       make("div", { class: "heads" }, make("span", { class: "key" }, "■ read (keys)"), make("span", { class: "query" }, "● written (queries)")),
       make("div", { class: "stage" }, this.read, this.ribbons, this.written),
@@ -466,19 +467,20 @@ li { height: ${ROW}px; display: flex; align-items: center; }
 .read .word { grid-area: 1 / 2; color: var(--key); text-align: right; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; line-height: 20px; }
 .read .share { grid-area: 1 / 1; font-variant-numeric: tabular-nums; font-size: 0.9rem; line-height: 20px; }
 .best .word { font-weight: 700; }
-.pinned .share::before { content: "✋"; font-size: 0.65rem; }
+.pinned .share::before, .written .pinned button::after { content: ""; display: inline-block; width: 6px; height: 6px; margin: 0 5px 2px; background: var(--weights); transform: rotate(45deg); }
+.pinned .share::before { margin-left: 0; }
 input[type="range"] { grid-area: 2 / 1 / 3 / 3; appearance: none; width: 100%; height: 18px; margin: 0; background: transparent; cursor: ew-resize; touch-action: pan-y; }
 input[type="range"]::-webkit-slider-runnable-track { height: 5px; border-radius: 3px; background: linear-gradient(to right, var(--weights) calc(var(--w) * 100%), var(--line) 0); }
 input[type="range"]::-moz-range-track { height: 5px; border-radius: 3px; background: linear-gradient(to right, var(--weights) calc(var(--w) * 100%), var(--line) 0); }
 input[type="range"]::-webkit-slider-thumb { appearance: none; width: 14px; height: 14px; margin-top: -4.5px; border-radius: 50%; background: var(--weights); border: 2px solid var(--ground); }
 input[type="range"]::-moz-range-thumb { width: 10px; height: 10px; border-radius: 50%; background: var(--weights); border: 2px solid var(--ground); }
+input[type="range"]:focus-visible { outline-width: 2px; outline-offset: -1px; border-radius: 9px; }
 input[type="range"]:disabled { cursor: default; opacity: 0.5; }
 svg { width: 100%; min-width: 0; display: block; }
 path { fill: var(--weights); transition: opacity 0.15s; }
 path[data-key] { cursor: ew-resize; touch-action: pan-y; }
 .written button { width: 100%; min-height: 0; height: ${ROW - 6}px; padding: 0 0.5rem; border: 0; border-radius: 0 6px 6px 0; border-left: 5px solid var(--query); text-align: left; color: var(--query); overflow: hidden; text-overflow: ellipsis; white-space: nowrap; background: color-mix(in srgb, var(--weights) calc(var(--w, 0) * 30%), transparent); }
 .written button[aria-current] { font-weight: 700; background: var(--panel); }
-.written .pinned button::after { content: " ✋"; font-size: 0.7rem; }
 .written .unwritten { visibility: hidden; }
 .result { display: block; font-size: 1.25rem; font-weight: 600; color: var(--query); min-height: 1.8rem; }
 mark { background: none; color: inherit; text-decoration: underline wavy var(--weights) 1.5px; text-underline-offset: 0.25em; }
