@@ -233,6 +233,7 @@ def test_without_attention_every_word_weighs_the_same(visit: Any) -> None:
     seen.until("$('.read input').disabled")
     assert len(set(seen.weights())) == 1
     assert seen.translation() != first
+    assert seen.page.locator(".before").inner_text() == f"With attention: {first}"
     seen.page.get_by_role("button", name="Attention off").click()
     seen.until("!$('.read input').disabled")
     assert seen.translation() == first

@@ -54,7 +54,7 @@ class TranslateLab implements Lab {
 
   private model?: Model;
   private running?: Translation;
-  private unchanged: string; // the translation before the reader's pins
+  private unchanged: string; // the translation before the reader's hand
   private pins: Pin[] = [];
   /** The pins that are in the running translation, row by row. */
   private readonly applied = new Map<number, string>();
@@ -130,7 +130,7 @@ class TranslateLab implements Lab {
     this.input.addEventListener("focus", touch);
     this.input.addEventListener("input", () => {
       clearTimeout(this.typing);
-      this.typing = window.setTimeout(() => void this.translate(this.input.value, false), 60);
+      this.typing = window.setTimeout(() => void this.translate(this.input.value, false), 0);
     });
     this.input.addEventListener("keydown", (event) => {
       if (event.key === "Enter") void this.translate(this.input.value, true);
@@ -243,15 +243,16 @@ class TranslateLab implements Lab {
     }
   }
 
-  /** Reads the text anew, and writes a translation without the reader's hand. */
+  /** Reads the text anew, and writes a translation in which no weight is pulled. */
   private begin(): void {
     const tokenizer = this.tokenizer("source");
     const ids = tokenizer.encode(this.text);
     const step = this.attention ? undefined : { [MAP]: level };
-    this.running = new Translator(this.model!).begin(ids, { step }).finish();
+    const translator = new Translator(this.model!);
+    this.running = translator.translate(ids, { step });
     this.source = tokenizer.tokens(ids);
     this.take();
-    this.unchanged = this.sentence();
+    this.unchanged = this.attention ? this.sentence() : this.tokenizer("target").decode(translator.translate(ids).tokens);
   }
 
   /** Puts the reader's pins on, in their order, and writes on from the first that changed. */
@@ -327,7 +328,7 @@ class TranslateLab implements Lab {
 
   private draw(): void {
     const weights = this.weights[this.row];
-    const best = weights.indexOf(Math.max(...weights));
+    const best = this.attention ? weights.indexOf(Math.max(...weights)) : -1;
     rows(this.read, this.source.length, (key) => this.keyRow(key)).forEach((item, key) => {
       const [word, share, slider] = item.children as unknown as [HTMLElement, HTMLElement, HTMLInputElement];
       word.textContent = this.source[key];
@@ -354,7 +355,7 @@ class TranslateLab implements Lab {
     this.drawRibbons();
     const now = this.sentence();
     this.result.replaceChildren(...changes(this.unchanged, now));
-    this.before.textContent = now === this.unchanged ? "" : `Without your hand: ${this.unchanged}`;
+    this.before.textContent = now === this.unchanged ? "" : `${this.attention ? "Without your hand" : "With attention"}: ${this.unchanged}`;
     this.undo.disabled = !this.pins.length;
     this.off.setAttribute("aria-pressed", String(!this.attention));
     this.hint.textContent = this.attention
