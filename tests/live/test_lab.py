@@ -271,6 +271,19 @@ def test_a_damaged_model_says_so_and_leaves_the_still_figure(visit: Any) -> None
     assert seen.axe() == []
 
 
+def test_a_model_that_did_not_come_can_be_asked_for_again(visit: Any) -> None:
+    seen = visit()
+    seen.ready()
+    seen.page.route("**/*.safetensors", lambda route: route.fulfill(status=503))
+    seen.type(SENTENCE)
+    seen.until("$('.said').textContent.includes('503')")
+    seen.page.unroute("**/*.safetensors")
+    seen.page.get_by_role("button", name="Try again").click()
+    seen.until("$('.result').textContent.includes('snow')")
+    assert seen.page.locator("#text").is_visible()
+    assert seen.page.locator(".said").inner_text() == ""
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_it_fits_and_axe_finds_nothing(visit: Any, width: int, theme: str) -> None:
