@@ -1,6 +1,6 @@
-// Builds the two bundles that the package carries, or with --check says whether they are what the source makes.
+// Builds the bundles that the package carries, or with --check says whether they are what the source makes.
 //   node build.mjs --kernel   only build/kernel.ts: the WebAssembly product as text, which src/matmul.ts imports
-//   node build.mjs            the kernel, and tfedu/live/static/tfedu-live.{js,mjs}
+//   node build.mjs            the kernel, and tfedu/live/static/tfedu-{live,labs}.{js,mjs}
 //   node build.mjs --check    the same into memory; exit 1 if a committed bundle differs or weighs too much
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
@@ -20,17 +20,17 @@ async function kernel() {
   await writeFile(here("build/kernel.ts"), `export default "${bytes.toString("base64")}";\n`);
 }
 
-async function bundle(format) {
+async function bundle(entry, format) {
   const { outputFiles } = await build({
     absWorkingDir: here("."),
-    entryPoints: ["src/index.ts"],
+    entryPoints: [entry],
     bundle: true,
     minify: true,
     write: false,
     target: "es2022",
     charset: "utf8",
     format,
-    globalName: format === "iife" ? "TfeduLive" : undefined,
+    globalName: format === "iife" && entry === "src/index.ts" ? "TfeduLive" : undefined,
     banner: { js: "/* Built from web/src by `npm run build`. MIT licence. */" },
   });
   return outputFiles[0].contents;
@@ -39,8 +39,14 @@ async function bundle(format) {
 await kernel();
 if (process.argv.includes("--kernel")) process.exit();
 const check = process.argv.includes("--check");
-for (const [name, format] of [["tfedu-live.js", "iife"], ["tfedu-live.mjs", "esm"]]) {
-  const contents = await bundle(format);
+const BUNDLES = [
+  ["tfedu-live.js", "src/index.ts", "iife"],
+  ["tfedu-live.mjs", "src/index.ts", "esm"],
+  ["tfedu-labs.js", "src/labs.ts", "iife"],
+  ["tfedu-labs.mjs", "src/labs.ts", "esm"],
+];
+for (const [name, entry, format] of BUNDLES) {
+  const contents = await bundle(entry, format);
   const path = here(`../tfedu/live/static/${name}`);
   const gzipped = gzipSync(contents).length;
   console.log(`${name}: ${contents.length} bytes, ${gzipped} gzipped`);

@@ -14,11 +14,13 @@ from tfedu.live.export import (
     export,
     export_graphs,
 )
+from tfedu.live.lab import Lab
 
 __all__ = [
     "ENGINE_OPERATORS",
     "ExportError",
     "Graph",
+    "Lab",
     "UnsupportedOperatorError",
     "export",
     "export_graphs",

@@ -6,8 +6,10 @@ one progress line a chapter, and makes BertViz use the vendored scripts.
 """
 
 import json
+import os
 import posixpath
 import re
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -19,6 +21,8 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
 
+from tfedu import weights
+from tfedu.live import lab
 from tfedu.site import hero, slides, timeline
 
 ROLES = {"q": "query", "k": "key", "v": "value", "w": "weights"}
@@ -236,9 +240,24 @@ def finish_page(app: Sphinx, pagename: str, templatename: str, context: dict[str
     body = body.replace(' role="doc-biblioentry"', "")
     # A fold's name is the words on it ("Show code cell source"), not another text.
     context["body"] = body.replace('<summary aria-label="Toggle hidden content">', "<summary>")
+    if "<tf-lab" in body:
+        app.add_js_file("live/tfedu-labs.js", loading_method="defer", priority=900)
     if app.env.doc2path(pagename).endswith(".ipynb"):
         buttons = chapter_buttons(app, pagename, static)
         context["body"] = context["body"].replace("</h1>", "</h1>" + buttons, 1)
+
+
+def copy_labs(app: Sphinx, exception: Exception | None) -> None:
+    """Put the labs' script and the models they run beside each other; a page asks for them when it needs them."""
+    if exception is not None or app.builder.format != "html":
+        return
+    folder = Path(app.outdir, "_static", "live")
+    folder.mkdir(parents=True, exist_ok=True)
+    models = (weights.data_dir() / "live").glob("*.live.safetensors")
+    for path in (lab.STATIC / "tfedu-labs.js", *models):
+        copy = folder / path.name
+        if not copy.exists() or copy.stat().st_mtime_ns != path.stat().st_mtime_ns:
+            shutil.copy2(path, copy)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -256,6 +275,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", mark_cells)
     app.connect("doctree-read", Progress.stop)
     app.connect("html-page-context", finish_page, priority=900)
+    app.connect("build-finished", copy_labs)
+    os.environ[lab.BOOK] = "1"  # the chapters' kernels inherit it: a lab leaves its tag alone
     # Formulas stand in navigation titles too, so MathJax must be on pages that have none in their text.
     app.set_html_assets_policy("always")
     # palette.css first: the others use its variables.

@@ -7,4 +7,5 @@ export { Model } from "./model.ts";
 export { OPERATORS } from "./operators.ts";
 export { LiveFileError } from "./safetensors.ts";
 export { tensor, type Tensor } from "./tensor.ts";
+export { tokenizerFromJson, type Tokenizer } from "./tokenizer.ts";
 export { Translation, Translator, type Step, type TranslationEdits } from "./translator.ts";
