@@ -101,7 +101,7 @@ class Opened:
     def until(self, script: str) -> None:
         """Wait until an expression holds; `$` finds one element of the lab."""
         finder = "(s) => document.querySelector('tf-lab').shadowRoot.querySelector(s)"
-        self.page.wait_for_function(f"(($) => {script})({finder})", timeout=8000)
+        self.page.wait_for_function(f"(($) => {script})({finder})", timeout=20_000)
 
     def weights(self) -> list[float]:
         return [

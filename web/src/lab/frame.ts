@@ -27,6 +27,8 @@ export interface Lab {
   receive(state: Record<string, unknown>): void;
 }
 
+const FETCHING = "Fetching the model …";
+
 export type MakeLab = (frame: Frame) => Lab;
 
 const makers = new Map<string, MakeLab>();
@@ -99,7 +101,7 @@ export class LabElement extends HTMLElement {
   private model(root: HTMLElement): Promise<Model | undefined> {
     this.loading ??= this.load().then(
       (model) => {
-        this.say("");
+        if (this.said!.textContent === FETCHING) this.say(""); // what was said meanwhile stays
         return model;
       },
       (error) => {
@@ -112,7 +114,7 @@ export class LabElement extends HTMLElement {
   }
 
   private async load(): Promise<Model> {
-    this.say("Fetching the model …");
+    this.say(FETCHING);
     if (this.fetchModel) return this.fetchModel();
     const name = this.getAttribute("model") ?? "";
     const address = /[/.]/.test(name) ? name : `${name}.live.safetensors`;
