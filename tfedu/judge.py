@@ -28,7 +28,11 @@ def held_out(ranges: Sequence[tuple[int, int]], count: int) -> list[list[Pair]]:
     Raises:
         ValueError: if a range lies on both sides of the longest training length.
     """
-    known, longest = grammar.corpus(1000, lengths=(4, 25), seed=10_001), 25
+    from tfedu.train.recipes import LONG
+    from tfedu.train.recipes.translate import TEST_SEED
+
+    longest = LONG["words"][1]
+    known = grammar.corpus(1000, lengths=LONG["words"], seed=TEST_SEED)
     found = []
     for low, high in ranges:
         if low <= longest < high:
@@ -37,7 +41,7 @@ def held_out(ranges: Sequence[tuple[int, int]], count: int) -> list[list[Pair]]:
             )
         inside = [pair for pair in known if low <= len(pair.source) <= high]
         found.append(
-            inside[:count] if high <= longest else grammar.corpus(count, lengths=(low, high), seed=10_001)
+            inside[:count] if high <= longest else grammar.corpus(count, lengths=(low, high), seed=TEST_SEED)
         )
     return found
 
