@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tfedu.train import factor
 
 
-@given(st.sampled_from(["constant", "linear", "cosine"]), st.integers(1, 200), st.data())
+@given(st.sampled_from(["constant", "linear", "cosine", "halving"]), st.integers(1, 200), st.data())
 def test_it_climbs_to_one_and_never_rises_again(schedule, steps, data):
     warmup = data.draw(st.integers(0, steps - 1))
     values = [factor(schedule, step, steps=steps, warmup=warmup) for step in range(steps)]
@@ -26,3 +26,9 @@ def test_the_two_falls_meet_halfway_and_reach_zero():
 
 def test_a_warm_up_is_a_line():
     assert [factor("constant", step, steps=9, warmup=3) for step in range(5)] == [0.25, 0.5, 0.75, 1.0, 1.0]
+
+
+def test_halving_has_four_levels():
+    values = [factor("halving", step, steps=105, warmup=5) for step in range(5, 105)]
+    assert values == [1.0] * 25 + [0.5] * 25 + [0.25] * 25 + [0.125] * 25
+    assert factor("halving", 105, steps=105, warmup=5) == 0.125  # the step after the last one
