@@ -50,7 +50,7 @@ export class Plane {
   private readonly behind = svg("g");
   private readonly shafts = new Map<string, SVGElement>();
   private readonly tips = new Map<string, SVGElement>();
-  private readonly labels = new Map<string, SVGElement>();
+  private readonly labels = new Map<string, SVGTextElement>();
   private readonly over = svg("g", { class: "over" });
   private places = new Map<string, Vector>();
 
@@ -86,10 +86,10 @@ export class Plane {
     this.places = given.places;
     this.behind.innerHTML = given.behind ?? "";
     this.over.innerHTML = given.over ?? "";
-    for (const { id, label } of this.arrows) {
+    for (const { id, role, label } of this.arrows) {
       const at = given.places.get(id)!;
       const [shaft, tip, text] = [this.shafts.get(id)!, this.tips.get(id)!, this.labels.get(id)!];
-      const turn = (-Math.atan2(at[1], at[0]) * 180) / Math.PI;
+      const turn = role === "query" ? (-Math.atan2(at[1], at[0]) * 180) / Math.PI : 0;
       shaft.setAttribute("d", `M${point([0, 0])}L${point(at)}`);
       tip.setAttribute("transform", `translate(${point(at)})`);
       tip.querySelector(".head")!.setAttribute("transform", `rotate(${turn.toFixed(1)})`);
@@ -103,7 +103,35 @@ export class Plane {
       text.append(label);
       const note = given.notes?.get(id);
       if (note) text.appendChild(svg("tspan", { class: "note", dx: "5" })).textContent = note;
-      place(text, at);
+    }
+    this.placeLabels();
+  }
+
+  /** Puts each label beside its tip, where it covers neither another label nor a tip. */
+  private placeLabels(): void {
+    const high = 16;
+    const taken = [...this.places.values()].map((at) => ({ left: x(at) - 9, top: y(at) - 9, right: x(at) + 9, bottom: y(at) + 9 }));
+    for (const { id } of this.arrows) {
+      const text = this.labels.get(id)!;
+      const at = this.places.get(id)!;
+      const wide = text.getComputedTextLength() + 6 || 8 * (text.textContent ?? "").length;
+      const out = [Math.sign(at[0]) || 1, Math.sign(at[1]) || 1];
+      // Beyond the tip if it may be: to the side or above, as the arrow points; then on the other sides.
+      const side = [12 * out[0] + (out[0] < 0 ? -wide : 0), -high / 2];
+      const above = [-wide / 2, out[1] > 0 ? -high - 11 : 11];
+      const other = [-12 * out[0] + (out[0] > 0 ? -wide : 0), -high / 2];
+      const below = [-wide / 2, out[1] > 0 ? 11 : -high - 11];
+      const order = Math.abs(at[0]) > Math.abs(at[1]) ? [side, above, below, other] : [above, side, other, below];
+      const boxes = order.map(([dx, dy]) => {
+        const left = Math.min(SIZE - wide - 3, Math.max(3, x(at) + dx));
+        const top = Math.min(SIZE - high - 3, Math.max(3, y(at) + dy));
+        return { left, top, right: left + wide, bottom: top + high };
+      });
+      const covered = boxes.map((box) => taken.reduce((sum, one) => sum + overlap(box, one), 0));
+      const chosen = boxes[covered.indexOf(Math.min(...covered))];
+      taken.push(chosen);
+      text.setAttribute("x", chosen.left.toFixed(1));
+      text.setAttribute("y", (chosen.bottom - 4).toFixed(1));
     }
   }
 
@@ -250,17 +278,18 @@ function axes(): SVGElement {
   return group;
 }
 
-/** Puts a label beyond its arrow's tip, inside the picture. */
-function place(text: SVGElement, at: Vector): void {
-  const long = Math.hypot(at[0], at[1]) || 1;
-  const right = at[0] >= 0;
-  const wide = 7.5 * (text.textContent ?? "").length + 5;
-  let left = x(at) + (at[0] / long) * 16 + (right ? 0 : -wide);
-  if (Math.abs(at[0]) < 0.4 * long) left = x(at) - wide / 2;
-  left = Math.min(SIZE - wide - 2, Math.max(2, left));
-  const down = y(at) - (at[1] / long) * 20 + 5;
-  text.setAttribute("x", left.toFixed(1));
-  text.setAttribute("y", Math.min(SIZE - 6, Math.max(14, down)).toFixed(1));
+interface Box {
+  left: number;
+  top: number;
+  right: number;
+  bottom: number;
+}
+
+/** The area that two boxes share. */
+function overlap(a: Box, b: Box): number {
+  const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+  const high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+  return wide > 0 && high > 0 ? wide * high : 0;
 }
 
 function svg<K extends keyof SVGElementTagNameMap>(tag: K, attributes: Record<string, string> = {}): SVGElementTagNameMap[K] {

@@ -31,10 +31,10 @@ interface State {
   readonly mask: readonly boolean[];
 }
 
-const KINDS: Record<Kind, { name: string; formula: string; divisor: string }> = {
-  additive: { name: "additive", formula: "a·tanh(Wq + Uk)", divisor: "÷ T" },
-  dot: { name: "dot", formula: "q·k", divisor: "÷ T" },
-  scaled: { name: "scaled dot", formula: "q·k", divisor: "÷ √2 ÷ T" },
+const KINDS: Record<Kind, { name: string; formula: string; divisor: string; about: string }> = {
+  additive: { name: "additive", formula: "a·tanh(Wq + Uk)", divisor: "÷ T", about: "Far along one axis, the query drives the other axis’s tanh to its ceiling: there, keys no longer differ." },
+  dot: { name: "dot", formula: "q·k", divisor: "÷ T", about: "|q| |k| cos θ: direction counts, and so does length." },
+  scaled: { name: "scaled dot", formula: "q·k", divisor: "÷ √2 ÷ T", about: "Dot products of K numbers grow like √K, so they are divided by it. Here K = 2." },
 };
 const COLDEST = 0.05;
 const HOTTEST = 5;
@@ -87,7 +87,6 @@ class AttentionByHand implements Lab {
     this.values = new Plane("The values and the output", arrows("value"), hands);
     this.rows = given.words.map((word, s) => this.tableRow(word, s));
     this.layOut();
-    this.draw();
     this.row = best(this.attended());
     this.draw();
   }
@@ -115,7 +114,7 @@ class AttentionByHand implements Lab {
       this.kinds.set(kind, button);
       kinds.append(button);
     }
-    const heat = make("label", { class: "heat", for: "temperature" }, "temperature ", make("i", {}, "T"), " ", this.degrees, this.temperature);
+    const heat = make("label", { class: "heat", for: "temperature" }, make("span", {}, "temperature ", make("i", {}, "T")), this.degrees, this.temperature);
     this.temperature.addEventListener("input", () => {
       if (!this.temperature.dataset.held) this.keep();
       this.temperature.dataset.held = "true";
@@ -135,18 +134,18 @@ class AttentionByHand implements Lab {
       this.change(this.past.pop() ?? this.state);
       this.frame.say("");
     });
-    this.reset.addEventListener("click", () => this.act(this.first));
+    this.reset.addEventListener("click", () => this.act(this.first, ""));
     this.frame.root.append(
       make("style", {}, PLANE_STYLE + STYLE),
       make("div", { class: "controls" }, kinds, heat),
       this.network,
+      this.finding,
       make(
         "div",
         { class: "planes" },
-        make("figure", { class: "plane" }, make("figcaption", {}, make("span", { class: "letters query" }, "▲ query"), " meets ", make("span", { class: "letters key" }, "■ keys"), ": along a dotted line, one score"), this.keys.element),
-        make("figure", { class: "plane" }, make("figcaption", {}, make("span", { class: "letters value" }, "◆ values"), ", shrunk by their weights, add up to the ", make("b", {}, "output")), this.values.element),
+        make("figure", { class: "plane" }, make("figcaption", {}, make("span", { class: "letters query" }, "▲ query"), " meets ", make("span", { class: "letters key" }, "■ keys"), "; dotted: equal scores"), this.keys.element),
+        make("figure", { class: "plane" }, make("figcaption", {}, make("span", { class: "letters value" }, "◆ values"), ", shrunk by weight, add up to the ", make("b", {}, "output")), this.values.element),
       ),
-      this.finding,
       table,
       this.working,
       this.sum,
@@ -191,11 +190,11 @@ class AttentionByHand implements Lab {
   }
 
   /** One thing done, which undo takes back. */
-  private act(next: State, say = "", row = this.row): void {
+  private act(next: State, say?: string, row = this.row): void {
     this.keep();
     this.row = row;
     this.change(next);
-    this.frame.say(say);
+    if (say !== undefined) this.frame.say(say); // else what was said stays: it may have said to do this
   }
 
   private keep(): void {
@@ -242,8 +241,10 @@ class AttentionByHand implements Lab {
     this.degrees.textContent = String(state.temperature);
     if (!this.temperature.dataset.held) this.temperature.value = String(Math.log10(state.temperature));
     this.temperature.setAttribute("aria-valuetext", String(state.temperature));
-    this.network.hidden = state.score !== "additive";
-    if (!this.network.childNodes.length) this.network.append(...shown(this.given.network));
+    if (this.network.dataset.kind !== state.score) {
+      this.network.replaceChildren(...(state.score === "additive" ? shown(this.given.network) : []), KINDS[state.score].about);
+      this.network.dataset.kind = state.score;
+    }
     this.working.textContent = this.scoreByHand();
     this.sum.textContent = `output = ${weights.map((weight, s) => `${portion(weight)}·${pair(state.v[s])}`).join(" + ")} = ${pair(output)}`;
     this.finding.textContent = this.found(weights, output);
@@ -321,7 +322,7 @@ function vectors(given: unknown, count: number): boolean {
 /** The additive score's matrices, as a line. */
 function shown({ W, U, a }: Network): (Node | string)[] {
   const matrix = (rows: Matrix): Node => make("span", { class: "matrix" }, ...rows.map((row) => make("span", {}, row.map(brief).join(" "))));
-  return [make("i", {}, "W"), " = ", matrix(W), make("i", {}, "U"), " = ", matrix(U), make("i", {}, "a"), " = ", matrix([a]), "In a model, training chooses them."];
+  return [make("i", {}, "W"), " = ", matrix(W), make("i", {}, "U"), " = ", matrix(U), make("i", {}, "a"), " = ", matrix([a])];
 }
 
 const minus = (text: string): string => text.replace("-", "−");
@@ -340,22 +341,22 @@ const STYLE = `
 .kinds { display: flex; }
 .kinds button { border-radius: 0; margin-left: -1px; }
 .kinds button:first-child { border-radius: 999px 0 0 999px; margin: 0; } .kinds button:last-child { border-radius: 0 999px 999px 0; }
-.heat { display: grid; grid-template-columns: auto auto 2.6rem minmax(8rem, 12rem); gap: 0.35rem; align-items: center; flex: 1; }
+.heat { display: grid; grid-template-columns: auto 2.6rem minmax(7rem, 1fr); gap: 0.5rem; align-items: center; flex: 1; margin-left: 0.4rem; }
 .heat output { font-variant-numeric: tabular-nums; font-weight: 600; }
 .heat input { width: 100%; min-height: 2.2rem; accent-color: var(--weights); }
-.network { display: flex; flex-wrap: wrap; align-items: center; gap: 0.35rem; margin: 0.2rem 0 0.5rem; font-size: 0.95rem; color: var(--soft); }
+.network { display: flex; flex-wrap: wrap; align-items: center; gap: 0.35rem; margin: 0.2rem 0 0; min-height: 3.4rem; font-size: 0.95rem; color: var(--soft); }
 .matrix { display: inline-grid; padding: 0 0.35rem; margin-right: 0.6rem; border: solid var(--soft); border-width: 0 1.5px; border-radius: 5px; color: var(--ink); line-height: 1.15; white-space: pre; font-variant-numeric: tabular-nums; }
 .planes { display: grid; grid-template-columns: 1fr 1fr; gap: 0.8rem; }
-figure { margin: 0; min-width: 0; }
-figcaption { font-size: 0.95rem; min-height: 1.5rem; padding-bottom: 0.2rem; }
+figure { margin: 0; min-width: 0; display: flex; flex-direction: column; justify-content: end; }
+figcaption { font-size: 0.95rem; padding-bottom: 0.25rem; }
 .letters { color: var(--letters); font-weight: 600; }
 .plane .shaft.value { stroke-width: 1.5; stroke-dasharray: 3 3; }
 .part { fill: none; stroke: var(--tf-value, #009E73); stroke-width: 5; } .part.point { fill: var(--tf-value, #009E73); stroke: none; }
 .joint { fill: var(--ground); }
 .output { fill: none; stroke: var(--ink); stroke-width: 3; } .output.point, .output.end { fill: var(--ink); stroke: none; }
 .over { pointer-events: none; }
-.finding { margin: 0.7rem 0 0.4rem; font-size: 1.15rem; font-weight: 600; min-height: 3.1rem; }
-table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
+.finding { margin: 0.3rem 0; font-size: 1.15rem; font-weight: 600; line-height: 1.3; min-height: 1.3em; }
+table { width: 100%; margin-top: 0.8rem; border-collapse: collapse; font-variant-numeric: tabular-nums; }
 thead th { font-size: 0.88rem; font-weight: 400; color: var(--soft); text-align: right; vertical-align: bottom; padding: 0 0.5rem 0.2rem; }
 thead th:first-child, thead .weight { text-align: left; } thead th:nth-child(2) { text-align: center; }
 tbody th { text-align: left; font-weight: 600; color: var(--key); padding: 0 0.5rem; }
@@ -365,15 +366,16 @@ td { padding: 0 0.5rem; } .number { text-align: right; white-space: nowrap; }
 .open input { width: 1.15rem; height: 1.15rem; margin: 0; accent-color: var(--ink); cursor: pointer; }
 td.weight { width: 38%; } td.weight div { display: flex; align-items: center; gap: 0.4rem; padding-right: 1.8rem; }
 .bar { height: 1rem; background: var(--weights); border-radius: 2px; flex: none; min-width: 1px; } .share { font-weight: 600; }
-.masked th, .masked .number { color: var(--soft); text-decoration: line-through; } .masked .number:nth-child(4) { text-decoration: none; }
+.masked th, .masked .number { color: var(--soft); text-decoration: line-through; } .masked .number:nth-child(4) { text-decoration: none; } .masked .bar { visibility: hidden; }
 .working { margin: 0.45rem 0 0; font-variant-numeric: tabular-nums; color: var(--soft); overflow-wrap: anywhere; }
 .working + .working { margin-top: 0.1rem; color: var(--ink); }
 .hint { font-size: 0.95rem; color: var(--soft); }
 .said { min-height: 0; }
 .spoken { position: absolute; width: 1px; height: 1px; margin: -1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 @media (max-width: 36rem) {
+  .network { min-height: 6rem; align-content: center; } .finding { min-height: 2.6em; }
   .planes { grid-template-columns: 1fr; }
-  .heat { grid-template-columns: auto auto 2.6rem 1fr; flex-basis: 100%; }
+  .heat { flex-basis: 100%; margin-left: 0; }
   td, thead th, tbody th { padding-left: 0.25rem; padding-right: 0.25rem; } td.weight { width: 30%; }
 }
 `;
