@@ -230,7 +230,7 @@ NOTEBOOK = """async ([recording, still]) => {
 
 def test_in_a_notebook_python_and_the_page_tell_each_other(visit: Any, shipped: Lab) -> None:
     seen = visit()
-    seen.page.evaluate(NOTEBOOK, [shipped.recording, lab.still(shipped.recording)])
+    seen.page.evaluate(NOTEBOOK, [shipped.recording, shipped.still()])
     translated(seen)
     seen.page.wait_for_function("window.saved")
     saved = seen.page.evaluate("window.saved")
