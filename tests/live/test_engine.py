@@ -160,7 +160,9 @@ def test_a_shipped_file_equals_onnxruntime_and_torch(path: Path, simd: bool) -> 
     job = {"job": "run", "file": str(path), "simd": simd}
     wanted = _onnxruntime(path, "encode", source=source.numpy())
     assert "state" in wanted
-    (encoded,) = engine(job | {"graph": "encode", "inputs": {"source": literal(source)}, "want": list(wanted)})
+    (encoded,) = engine(
+        job | {"graph": "encode", "inputs": {"source": literal(source)}, "want": list(wanted)}
+    )
     for value, x in wanted.items():
         assert worst(array(encoded[value]), x) < 1e-5
     with torch.no_grad():
