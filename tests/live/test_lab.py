@@ -1,8 +1,6 @@
 """The Translate lab in a real Chromium that can reach nothing but this machine."""
 
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +8,6 @@ import pytest
 from tfedu.live import Lab, lab
 
 pytestmark = pytest.mark.browser
-AXE = Path(__file__).parents[1] / "book" / "vendor" / "axe.min.js"
-PALETTE = Path(__file__).parents[2] / "book" / "site" / "palette.css"
 MODEL = lab.MODELS["translate"] + ".live.safetensors"
 SENTENCE = "Zwei Hunde spielen im Schnee."
 
