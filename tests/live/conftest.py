@@ -63,7 +63,7 @@ class Site:
         kind = "damaged" if damaged else "live"
         path = self.root / "book" / f"{name}-{kind}.html"
         if not path.exists():
-            scripts = f'<script defer src="../static/{kind}/tfedu-labs.js"></script>'
+            scripts = f'<script defer src="../static/{kind}/lab-{name}.js"></script>'
             path.write_text(PAGE.format(scripts=scripts, tag=shipped(name).to_html()), "utf-8")
         return f"book/{path.name}"
 

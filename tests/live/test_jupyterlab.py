@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tfedu.live import lab
+from tfedu.live.labs import translate
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 TYPED = "Zwei Hunde spielen im Schnee."
@@ -135,8 +136,8 @@ def test_the_page_and_python_tell_each_other(browser: Any, server: str) -> None:
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(f"{server}/lab/tree/lab.ipynb?reset")
     book = Notebook(page)
-    first = lab.record(lab.MODELS["translate"], lab.EXAMPLES[0])
-    expected = lab.record(lab.MODELS["translate"], TYPED)
+    first = translate.record(translate.MODEL)
+    expected = translate.record(translate.MODEL, TYPED)
 
     book.run(0)
     shown = book.cell(0).locator("tf-lab[data-ready]")
@@ -149,7 +150,7 @@ def test_the_page_and_python_tell_each_other(browser: Any, server: str) -> None:
     book.run(1)
     assert book.printed(1) == [TYPED, expected["translation"], str(len(expected["weights"]))]
 
-    third = lab.record(lab.MODELS["translate"], "Ein Kind isst Eis.")
+    third = translate.record(translate.MODEL, "Ein Kind isst Eis.")
     book.run(2)
     result.get_by_text(third["translation"], exact=True).wait_for(timeout=30_000)
     assert shown.locator("#text").input_value() == "Ein Kind isst Eis."

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from tfedu.live import Lab, lab
+from tfedu.live.labs import translate
 
 pytestmark = pytest.mark.browser
-MODEL = lab.MODELS["translate"] + ".live.safetensors"
+MODEL = translate.MODEL + ".live.safetensors"
 SENTENCE = "Zwei Hunde spielen im Schnee."
 
 
@@ -63,7 +64,7 @@ def test_without_javascript_the_still_figure_is_there(visit: Any, browser: Any) 
 def test_typing_translates_as_torch_does_and_asks_for_one_file(visit: Any) -> None:
     seen = visit()
     translated(seen)
-    expected = lab.record(lab.MODELS["translate"], SENTENCE)
+    expected = translate.record(translate.MODEL, SENTENCE)
     assert translation(seen) == expected["translation"]
     assert seen.page.locator(".read .word").all_inner_texts() == expected["source"]
     assert seen.page.locator(".written button").all_inner_texts() == expected["target"]
@@ -78,10 +79,10 @@ def test_a_picked_sentence_grows_word_by_word(visit: Any) -> None:
     seen = visit(reduced_motion="no-preference")
     seen.ready()
     seen.page.locator("summary").click()
-    seen.page.get_by_role("button", name=lab.EXAMPLES[1]).click()
+    seen.page.get_by_role("button", name=translate.EXAMPLES[1]).click()
     seen.until("$('.unwritten')")
     seen.until("!$('.unwritten')")
-    assert seen.page.locator("#text").input_value() == lab.EXAMPLES[1]
+    assert seen.page.locator("#text").input_value() == translate.EXAMPLES[1]
 
 
 def test_pulling_a_ribbon_changes_what_is_written_and_undo_takes_it_back(visit: Any) -> None:
@@ -204,20 +205,20 @@ def test_a_finger_pulls_a_weight(visit: Any) -> None:
 
 
 NOTEBOOK = """async ([recording, still]) => {
-  const { default: door } = await import("../static/live/tfedu-labs.mjs");
-  const state = { name: "translate", recording, still, text: recording.text };
+  const { default: door } = await import("../static/live/lab-translate.mjs");
+  const state = { name: "translate", recording, still, state: { text: recording.text }, asked: {} };
   const heard = {};
   window.widget = {
     get: (name) => state[name],
     set: (name, value) => (state[name] = value),
-    save_changes: () => (window.saved = { ...state }),
+    save_changes: () => (window.saved = state.state),
     on: (event, act) => (heard[event] = act),
     off: (event) => delete heard[event],
     send: async (content) => {
       const bytes = await (await fetch("../static/live/MODEL")).arrayBuffer();
       heard["msg:custom"]({ kind: content.kind }, [new DataView(bytes)]);
     },
-    fromPython: (text) => { state.text = text; heard["change:text"](); },
+    fromPython: (text) => { state.asked = { text }; heard["change:asked"](); },
   };
   document.querySelector("tf-lab").remove();
   door.render({ model: window.widget, el: document.querySelector("main") });
@@ -226,7 +227,7 @@ NOTEBOOK = """async ([recording, still]) => {
 
 def test_in_a_notebook_python_and_the_page_tell_each_other(visit: Any, shipped: Lab) -> None:
     seen = visit()
-    seen.page.evaluate(NOTEBOOK, [shipped.recording, lab.still(shipped.recording)])
+    seen.page.evaluate(NOTEBOOK, [shipped.recording, shipped.still()])
     translated(seen)
     seen.page.wait_for_function("window.saved")
     saved = seen.page.evaluate("window.saved")
@@ -263,4 +264,4 @@ def test_the_widget_sends_the_model_only_when_asked(shipped: Lab, monkeypatch: p
     assert sent[0][0] == {"kind": "model"}
     assert len(sent[0][1][0]) == shipped.path.stat().st_size
     shipped.text = SENTENCE
-    assert widget.text == SENTENCE
+    assert shipped.text == widget.asked["text"] == SENTENCE

@@ -31,17 +31,16 @@ const FETCHING = "Fetching the model …";
 
 export type MakeLab = (frame: Frame) => Lab;
 
-const makers = new Map<string, MakeLab>();
-
-/** Makes a lab known by its name. */
-export function define(name: string, make: MakeLab): void {
-  makers.set(name, make);
-}
 
 /** Where the models lie: beside the script. A module has no such place; a notebook hands its model over. */
 const here = typeof document === "undefined" ? null : (document.currentScript as HTMLScriptElement | null)?.src;
 
 export class LabElement extends HTMLElement {
+  /** The labs known by now. Each bundle brings one; the first to come makes the element for all. */
+  static readonly makers = new Map<string, MakeLab>();
+  /** The elements that were seen before their lab's bundle came. */
+  static readonly waiting = new Set<LabElement>();
+
   /** Another way to a model than by fetching it: a notebook's. */
   fetchModel?: () => Promise<Model>;
   private lab?: Lab;
@@ -71,9 +70,11 @@ export class LabElement extends HTMLElement {
     else this.pending = { ...this.pending, ...state };
   }
 
-  private start(): void {
+  start(): void {
+    LabElement.waiting.delete(this);
     this.watcher?.disconnect();
-    const make = makers.get(this.getAttribute("name") ?? "");
+    const make = LabElement.makers.get(this.getAttribute("name") ?? "");
+    if (!make) LabElement.waiting.add(this);
     const written = this.querySelector('script[type="application/json"]')?.textContent;
     if (!make || !written || this.lab) return; // the still figure stays
     const shadow = this.shadowRoot ?? this.attachShadow({ mode: "open" });
@@ -151,6 +152,15 @@ export class LabElement extends HTMLElement {
     this.said!.textContent = text;
     this.said!.classList.toggle("problem", kind === "problem");
   }
+}
+
+/** Makes a lab known by its name; called once by each lab's bundle. */
+export function define(name: string, make: MakeLab): void {
+  if (typeof customElements === "undefined") return;
+  if (!customElements.get("tf-lab")) customElements.define("tf-lab", LabElement);
+  const known = customElements.get("tf-lab") as typeof LabElement;
+  known.makers.set(name, make);
+  for (const one of known.waiting) if (one.getAttribute("name") === name) one.start();
 }
 
 export function message(error: unknown): string {

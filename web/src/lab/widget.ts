@@ -1,12 +1,12 @@
-// The labs, for two doors: a page loads this as a classic script, which makes <tf-lab> known; a notebook loads it as
-// the module of an anywidget and calls `render`.
+// The notebook's door: anywidget loads a lab's bundle as a module and calls `render`.
+//
+// Two states cross it. `state` is what the page shows, written by the page, read in Python. `asked` is what Python
+// wants the page to show, written in Python, read by the page. So no text goes in circles while one types.
 
-import { define, LabElement } from "./lab/frame.ts";
-import { translateLab } from "./lab/translate.ts";
-import { Model } from "./model.ts";
+import type { LabElement } from "./frame.ts";
+import { Model } from "../model.ts";
 
-define("translate", translateLab);
-if (typeof customElements !== "undefined" && !customElements.get("tf-lab")) customElements.define("tf-lab", LabElement);
+type State = Record<string, unknown>;
 
 /** What anywidget hands over of a widget in Python. */
 interface Widget {
@@ -18,7 +18,7 @@ interface Widget {
   off(event: string, act: (...given: never[]) => void): void;
 }
 
-function render({ model, el }: { model: Widget; el: HTMLElement }): () => void {
+export function render({ model, el }: { model: Widget; el: HTMLElement }): () => void {
   const lab = document.createElement("tf-lab") as LabElement;
   lab.setAttribute("name", String(model.get("name")));
   const recording = document.createElement("script");
@@ -27,16 +27,15 @@ function render({ model, el }: { model: Widget; el: HTMLElement }): () => void {
   lab.innerHTML = String(model.get("still"));
   lab.append(recording);
   lab.fetchModel = () => ask(model);
-  // What came from Python is not told back to it: the text would go in circles while one types.
   lab.addEventListener("tf-state", (event) => {
-    for (const [name, value] of Object.entries((event as CustomEvent).detail)) model.set(name, value);
+    model.set("state", { ...(model.get("state") as State), ...(event as CustomEvent<State>).detail });
     model.save_changes();
   });
-  const receive = (): void => lab.receive({ text: model.get("text") });
-  model.on("change:text", receive);
+  const receive = (): void => lab.receive(model.get("asked") as State);
+  model.on("change:asked", receive);
   el.append(lab);
-  if (model.get("text") !== (model.get("recording") as { text?: string }).text) receive();
-  return () => model.off("change:text", receive);
+  if (Object.keys(model.get("asked") as State).length) receive(); // asked before the page was there
+  return () => model.off("change:asked", receive);
 }
 
 /** Asks Python for the model's bytes; they do not travel before. */
@@ -57,5 +56,3 @@ function ask(widget: Widget): Promise<Model> {
     widget.send({ kind: "model" });
   });
 }
-
-export default { render };

@@ -9,7 +9,7 @@ import type { Edit } from "../graph.ts";
 import type { Model } from "../model.ts";
 import { tokenizerFromJson, type Tokenizer } from "../tokenizer.ts";
 import { Translator, type Translation } from "../translator.ts";
-import { make, message, type Frame, type Lab } from "./frame.ts";
+import { make, message, type Frame, type Lab } from "../lab/frame.ts";
 
 /** What Python recorded; `weights` has a row for each of `target`, whose last is the end. */
 interface Recording {
@@ -38,7 +38,7 @@ const LEAST = 0.02; // thinner ribbons are not drawn
 const LETTERS = 300;
 const BEAT = 130; // milliseconds a word
 
-export function translateLab(frame: Frame): Lab {
+export default function translate(frame: Frame): Lab {
   return new TranslateLab(frame);
 }
 
