@@ -105,10 +105,8 @@ class Lab:
         What follows from it in the state comes when the page has answered, which is after the running cell.
         """
         self.widget.state = {**self.widget.state, **wanted}
-        self.widget.asked = {
-            **wanted,
-            "turn": self.widget.asked.get("turn", 0) + 1,
-        }  # the same again is news too
+        turn = self.widget.asked.get("turn", 0) + 1  # so that the same, asked again, is news
+        self.widget.asked = {**wanted, "turn": turn}
 
     @property
     def text(self) -> str:
@@ -162,7 +160,7 @@ def model_file(name: str) -> Path:
         FileNotFoundError: with the command that makes it.
     """
     path = weights.data_dir() / "live" / f"{name}.live.safetensors"
-    if not path.exists():
+    if Path(name).name != name or not path.exists():
         raise FileNotFoundError(f"{path} is not there: write it with `python -m tfedu.live {name}`.")
     return path
 
@@ -198,11 +196,12 @@ def _widget(lab: Lab) -> Any:
         """The page asks for the model when it is touched; the bytes do not travel before."""
         if content.get("kind") == "model":
             try:
-                if lab.path is None:
+                path = model_file(content["name"]) if content.get("name") else lab.path
+                if path is None:
                     raise FileNotFoundError(f"the lab {lab.name!r} runs no model.")
-                widget.send({"kind": "model"}, [lab.path.read_bytes()])
+                widget.send(content, [path.read_bytes()])
             except OSError as error:
-                widget.send({"kind": "model", "problem": str(error)})
+                widget.send({**content, "problem": str(error)})
 
     widget.on_msg(answer)
     return widget

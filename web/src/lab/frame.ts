@@ -13,8 +13,11 @@ export interface Frame {
   readonly root: HTMLElement;
   /** What was recorded for it in Python. */
   readonly recording: unknown;
-  /** The model; fetched when first asked for. Undefined if it did not come: the frame has then said so. */
-  model(): Promise<Model | undefined>;
+  /**
+   * The tag's model, or another that lies beside it, by its name; fetched when first asked for. Undefined if it did
+   * not come: the frame has then said so.
+   */
+  model(name?: string): Promise<Model | undefined>;
   /** Where `say` writes; it stands below the lab until the lab puts it in a better place. */
   readonly said: HTMLElement;
   /** Says something to the reader, to screen readers too; an empty text takes it back. */
@@ -42,10 +45,10 @@ export class LabElement extends HTMLElement {
   static readonly waiting = new Set<LabElement>();
 
   /** Another way to a model than by fetching it: a notebook's. */
-  fetchModel?: () => Promise<Model>;
+  fetchModel?: (name: string) => Promise<Model>;
   private lab?: Lab;
   private watcher?: IntersectionObserver;
-  private loading?: Promise<Model | undefined>;
+  private readonly loading = new Map<string, Promise<Model | undefined>>();
   private said?: HTMLElement;
   private pending?: Record<string, unknown>;
 
@@ -93,7 +96,7 @@ export class LabElement extends HTMLElement {
         root,
         said: this.said,
         recording: JSON.parse(written),
-        model: () => this.model(root),
+        model: (name = this.getAttribute("model") ?? "") => this.model(root, name),
         say: (text, kind = "note") => this.say(text, kind),
         tell: (detail) => this.dispatchEvent(new CustomEvent("tf-state", { detail })),
       });
@@ -105,32 +108,34 @@ export class LabElement extends HTMLElement {
     if (this.pending) this.lab.receive(this.pending);
   }
 
-  private model(root: HTMLElement): Promise<Model | undefined> {
-    this.loading ??= this.load().then(
+  private model(root: HTMLElement, name: string): Promise<Model | undefined> {
+    const known = this.loading.get(name);
+    if (known) return known;
+    const loading = this.load(name).then(
       (model) => {
         if (this.said!.textContent === FETCHING) this.say(""); // what was said meanwhile stays
         return model;
       },
       (error) => {
-        this.loading = undefined;
-        this.fall(root, error);
+        this.loading.delete(name);
+        this.fall(root, error, name);
         return undefined;
       },
     );
-    return this.loading;
+    this.loading.set(name, loading);
+    return loading;
   }
 
-  private async load(): Promise<Model> {
+  private async load(name: string): Promise<Model> {
     this.say(FETCHING);
-    if (this.fetchModel) return this.fetchModel();
-    const name = this.getAttribute("model") ?? "";
+    if (this.fetchModel) return this.fetchModel(name);
     const address = /[/.]/.test(name) ? name : `${name}.live.safetensors`;
     const url = new URL(address, here ?? document.baseURI);
     return url.protocol === "file:" ? fromDisk(url) : Model.load(url);
   }
 
   /** The lab goes, the still figure comes, with what went wrong. */
-  private fall(root: HTMLElement, error: unknown): void {
+  private fall(root: HTMLElement, error: unknown, name = ""): void {
     const shadow = this.shadowRoot!;
     root.hidden = true;
     const place = this.said!.nextSibling;
@@ -147,7 +152,7 @@ export class LabElement extends HTMLElement {
       parent.insertBefore(this.said!, place);
       shadow.querySelector<HTMLElement>(".still")!.hidden = true;
       this.say("");
-      if (this.lab) void this.model(root).then((model) => model && this.lab?.receive({}));
+      if (this.lab) void this.model(root, name).then((model) => model && this.lab?.receive({}));
     });
     if (this.lab) this.said!.append(" ", again);
   }

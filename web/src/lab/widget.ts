@@ -27,7 +27,7 @@ export function render({ model, el }: { model: Widget; el: HTMLElement }): () =>
   recording.textContent = JSON.stringify(model.get("recording"));
   lab.innerHTML = String(model.get("still"));
   lab.append(recording);
-  lab.fetchModel = () => ask(model);
+  lab.fetchModel = (name) => ask(model, name);
   lab.dataset.lmSuppressShortcuts = "true"; // JupyterLab would take a letter that is typed here for a command
   lab.addEventListener("tf-state", (event) => {
     model.set("state", { ...(model.get("state") as State), ...(event as CustomEvent<State>).detail });
@@ -41,11 +41,11 @@ export function render({ model, el }: { model: Widget; el: HTMLElement }): () =>
   return () => model.off("change:asked", receive);
 }
 
-/** Asks Python for the model's bytes; they do not travel before. */
-function ask(widget: Widget): Promise<Model> {
+/** Asks Python for a model's bytes; they do not travel before. */
+function ask(widget: Widget, name: string): Promise<Model> {
   return new Promise((resolve, reject) => {
-    const answer = (content: { kind?: string; problem?: string }, buffers: DataView[]): void => {
-      if (content.kind !== "model") return;
+    const answer = (content: { kind?: string; name?: string; problem?: string }, buffers: DataView[]): void => {
+      if (content.kind !== "model" || (content.name ?? "") !== name) return;
       widget.off("msg:custom", answer);
       if (content.problem) return reject(new Error(content.problem));
       try {
@@ -56,6 +56,6 @@ function ask(widget: Widget): Promise<Model> {
       }
     };
     widget.on("msg:custom", answer);
-    widget.send({ kind: "model" });
+    widget.send({ kind: "model", name });
   });
 }
