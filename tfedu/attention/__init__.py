@@ -12,6 +12,8 @@ from tfedu.attention.mechanism import (
     check_mask,
     masked_softmax,
 )
+from tfedu.attention.relative_bias import RelativeBias
+from tfedu.attention.rotary import Rotary, rotate
 
 __all__ = [
     "Additive",
@@ -23,7 +25,10 @@ __all__ = [
     "Mechanism",
     "MultiHeadAttention",
     "Prepared",
+    "RelativeBias",
+    "Rotary",
     "Scored",
     "check_mask",
     "masked_softmax",
+    "rotate",
 ]
