@@ -65,3 +65,36 @@ def test_every_control_has_a_name_and_shows_that_it_is_focused(name: str, visit:
         assert outline != "none"
         reached += 1
     assert reached == controls, "Tab must reach each control once, then leave the lab"
+
+
+@each
+def test_it_lives_on_a_slide_above_the_footer_and_keeps_its_keys(name: str, visit: Any) -> None:
+    seen = visit(name, deck=True, height=720)
+    page = seen.page
+    page.wait_for_selector("body[data-ready]")
+    seen.ready()
+    page.wait_for_function(
+        "document.querySelector('tf-lab').getBoundingClientRect().bottom"
+        " <= document.querySelector('.tf-deck-nav').getBoundingClientRect().top"
+    )
+    seen.picture(f"{name}-slide")
+    deck = (
+        "JSON.stringify([Reveal.getIndices(), Reveal.isOverview(), document.documentElement.dataset.theme])"
+    )
+    before = page.evaluate(deck)
+    # Space, "t", "n", "?" and the arrows are a deck's keys, but not where the lab uses them.
+    for text in page.locator("tf-lab input[type=text]").all():
+        text.fill("")
+        text.press_sequentially("t n?")
+        text.press("ArrowRight")
+        assert text.input_value() == "t n?"
+    for slider in page.locator("tf-lab input[type=range]:enabled").all()[:2]:
+        for key in ("ArrowRight", "ArrowDown", "End"):
+            slider.press(key)
+    assert page.evaluate(deck) == before
+    assert page.locator(".r-overlay").count() == 0
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate(deck) != before, "elsewhere they are the deck's"
+    assert seen.errors == []
+    assert seen.outside() == []
