@@ -41,6 +41,7 @@ button[aria-pressed="true"] { color: var(--ground); background: var(--ink); bord
 .label .note { fill: var(--weights); font-weight: 700; font-variant-numeric: tabular-nums; }
 .faint { opacity: 0.35; }
 `;var Pt=.05,zt=5,Hr=500,_r=r=>r.replace("-","−");var Te=r=>_r(String(Number(r.toFixed(2))+0)),Ut=r=>`(${r.map(Te).join(", ")})`;function ct(r){return r>=.995?"1":r>=.005?r.toFixed(2).slice(1):"0"}function Se(r){return g("span",{class:"matrix"},...r.map(t=>g("span",{},t.map(Te).join(" "))))}function Ie(r,t){return Array.isArray(r)&&r.length===t&&r.every(e=>Array.isArray(e)&&e.length===2&&e.every(Number.isFinite))}function Le(r,t){let e=[0,0],n="";return t.forEach((o,s)=>{let a=e.map((i,c)=>i+r[s]*o[c]);n+=Vt(e,a,"part",9)+(s<t.length-1&&r[s]>.02?Nt(a,"joint",2.5):""),e=a}),n+Vt([0,0],e,"output",13)+Nt(e,"output end",Math.hypot(...e)<.05?5:0)}function Ce(r,t){let e={min:String(Math.log10(Pt)),max:String(Math.log10(zt))},n=g("input",{type:"range",id:"temperature",step:"0.01",...e}),o=g("output",{for:"temperature"}),s=!1;n.addEventListener("input",()=>{s||r(),s=!0,t(Number((10**Number(n.value)).toPrecision(2)))});for(let a of["change","blur"])n.addEventListener(a,()=>s=!1);return{element:g("label",{class:"heat",for:"temperature"},g("span",{},"temperature ",g("i",{},"T")),o,n),show:a=>{o.textContent=String(a),n.setAttribute("aria-valuetext",String(a)),s||(n.value=String(Math.log10(a)))}}}var vt=class{element=g("p",{class:"finding"});spoken=g("p",{class:"spoken",role:"status"});timer=0;show(t){this.element.textContent=t,clearTimeout(this.timer),this.timer=window.setTimeout(()=>this.spoken.textContent=t,Hr)}},Re=`
+button[aria-pressed="true"]:hover:not(:disabled) { background: var(--ink); }
 .lab { --value: var(--tf-value-text, #00624A); }
 .controls { display: flex; flex-wrap: wrap; gap: 0.5rem 0.6rem; align-items: center; margin: 0.5rem 0; }
 .kinds { display: flex; }
@@ -77,7 +78,7 @@ figcaption { font-size: 0.95rem; padding-bottom: 0.25rem; }
 table { width: 100%; flex: 1; border-collapse: separate; border-spacing: 3px; table-layout: fixed; font-variant-numeric: tabular-nums; }
 thead th { font-weight: 600; overflow: hidden; text-overflow: ellipsis; } thead th:first-child { font-weight: 400; font-size: 0.8rem; color: var(--soft); text-align: left; }
 tbody th { padding: 0; } tbody button { width: 100%; padding: 0.3rem; border-radius: 6px; color: var(--query); font-weight: 600; border-color: var(--query); overflow: hidden; text-overflow: ellipsis; }
-tbody button[aria-pressed="true"] { background: var(--query); border-color: var(--query); }
+tbody button[aria-pressed="true"], tbody button[aria-pressed="true"]:hover:not(:disabled) { background: var(--query); border-color: var(--query); }
 td { height: 4rem; text-align: center; font-weight: 600; border-radius: 4px; cursor: pointer; background: linear-gradient(var(--weights) 0 0) left bottom / calc(var(--w) * 100%) 7px no-repeat, color-mix(in srgb, var(--weights) calc(var(--w) * 45%), var(--ground)); box-shadow: inset 0 0 0 1px var(--line); }
 .lit td { box-shadow: inset 0 0 0 2px var(--query); }
 td.hidden { color: var(--soft); background: repeating-linear-gradient(45deg, var(--panel) 0 4px, var(--ground) 4px 8px); font-weight: 400; }
