@@ -144,23 +144,20 @@ class SentenceVectors implements Lab {
     this.plane.append(this.picture, this.point);
     const style = make("style");
     style.textContent = SENTENCE_STYLE + STYLE;
+    const { label, input, examples } = this.field;
+    const controls = make("div", { class: "controls" }, this.play, this.more, this.turn, this.undo);
+    const reading = make("div", { class: "reader" }, this.count, this.reading);
+    const from = make("p", { class: "from" }, "Written from the point alone:");
     this.frame.root.append(
       style,
       this.finding,
-      this.field.label,
-      this.field.input,
-      this.frame.said,
-      this.next,
-      this.field.examples,
-      this.line,
-      make("div", { class: "reader" }, this.count, this.reading),
-      make("div", { class: "controls" }, this.play, this.more, this.turn, this.undo),
-      this.plane,
-      this.legend,
-      make("p", { class: "from" }, "Written from the point alone:"),
-      this.result,
-      this.wanted,
-      this.hint,
+      make(
+        "div",
+        { class: "stage" },
+        make("div", { class: "ask" }, label, input, this.frame.said, this.next, examples, this.line, reading, controls),
+        make("div", { class: "see" }, this.plane, this.legend),
+        make("div", { class: "says" }, from, this.result, this.wanted, this.hint),
+      ),
     );
   }
 
@@ -214,7 +211,8 @@ class SentenceVectors implements Lab {
       if (!held.kept) this.keep("drag", false);
       held.kept = true;
       const { scale } = this.view();
-      this.move([held.hand[0] + (event.clientX - held.x) / scale[0], held.hand[1] - (event.clientY - held.y) / scale[1]]);
+      const [right, down] = [(event.clientX - held.x) / this.zoom(), (event.clientY - held.y) / this.zoom()];
+      this.move([held.hand[0] + right / scale[0], held.hand[1] - down / scale[1]]);
     });
     for (const end of ["pointerup", "pointercancel"]) this.point.addEventListener(end, () => (held = undefined));
   }
@@ -471,6 +469,11 @@ class SentenceVectors implements Lab {
     return { low, high, width, height, scale: [width / (high[0] - low[0]), height / (high[1] - low[1])] };
   }
 
+  /** How much larger the picture is shown than it was drawn: a deck scales its slides. */
+  private zoom(): number {
+    return this.picture.getBoundingClientRect().width / (this.plane.clientWidth || 1) || 1;
+  }
+
   private drawPlane(): void {
     const { low, scale, width, height } = this.view();
     const put = ([x, y]: Place): Place => [(x - low[0]) * scale[0], height - (y - low[1]) * scale[1]];
@@ -518,7 +521,7 @@ class SentenceVectors implements Lab {
     if (event) {
       const { low, scale, height } = this.view();
       const box = this.picture.getBoundingClientRect();
-      const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+      const [x, y] = [(event.clientX - box.left) / this.zoom(), (event.clientY - box.top) / this.zoom()];
       const away = this.now.at.map((place) => Math.hypot((place[0] - low[0]) * scale[0] - x, height - (place[1] - low[1]) * scale[1] - y));
       const least = Math.min(...away);
       if (least < NEAR) nearest = away.indexOf(least);
@@ -561,6 +564,11 @@ function remark(words: readonly string[], unknown: ReadonlySet<string>): string 
 }
 
 const STYLE = `
+.lab { container-type: inline-size; }
+@container (min-width: 56rem) {
+  .stage { display: grid; grid-template: "ask see" auto "says see" 1fr / 1fr 1fr; column-gap: 2rem; }
+  .ask { grid-area: ask; } .see { grid-area: see; } .says { grid-area: says; }
+}
 .finding { margin: 0 0 0.8rem; font-weight: 600; }
 .next { margin: 0.3rem 0; }
 .words { list-style: none; display: flex; flex-wrap: wrap; gap: 0.3rem; margin: 0.6rem 0 0.4rem; padding: 0; }
