@@ -22,6 +22,8 @@ import pytest
 from tfedu import weights
 from tfedu.live import Lab, lab
 
+#: Seconds that a page may take for anything; a busy machine wants more.
+PATIENCE = float(os.environ.get("TFEDU_PATIENCE", "30"))
 ROOT = Path(__file__).resolve().parents[2]
 AXE = ROOT / "tests" / "book" / "vendor" / "axe.min.js"
 # The lab's tag must get along with the book's sheets, so a page carries those that set colours and type.
@@ -81,6 +83,7 @@ class Opened:
 
     def __init__(self, browser: Any, url: str, width: int, height: int, theme: str, **context: Any) -> None:
         self.context = browser.new_context(viewport={"width": width, "height": height}, **context)
+        self.context.set_default_timeout(1000 * PATIENCE)
         self.page = self.context.new_page()
         self.url, self.width = url, width
         self.asked: list[str] = []
@@ -97,7 +100,7 @@ class Opened:
     def until(self, script: str) -> None:
         """Wait until an expression holds; in it `$` finds one element of the lab."""
         finder = "(s) => document.querySelector('tf-lab').shadowRoot.querySelector(s)"
-        self.page.wait_for_function(f"(($) => {script})({finder})", timeout=20_000)
+        self.page.wait_for_function(f"(($) => {script})({finder})")
 
     def said(self) -> str:
         """What the lab tells its reader."""

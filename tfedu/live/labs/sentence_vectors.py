@@ -93,10 +93,10 @@ def plane(reader: Translator, pairs: Sequence[grammar.Pair]) -> Plane:
     return Plane(turned, mean, (u - mean) @ turned.T, share, along[0].abs().item())
 
 
-def trail(reader: Translator, found: Plane, words: Sequence[str]) -> Float[Tensor, "S+1 2"]:
+def trail(reader: Translator, how: str, found: Plane, words: Sequence[str]) -> Float[Tensor, "S+1 2"]:
     """Where the vector is before the first word, and after each word in the order of reading."""
     S = len(words)
-    first = [S - n for n in range(1, S + 1)] if reader.model.config.reverse_source else [0] * S
+    first = [S - n for n in range(1, S + 1)] if how == "backwards" else [0] * S
     u = vectors(reader, [words[start : start + n] for n, start in enumerate(first, 1)])
     u = torch.cat([torch.zeros_like(u[:1]), u])  # an LSTM begins with zeros
     return (u - found.mean) @ found.axes.T
@@ -130,7 +130,7 @@ def record(model: str, text: str | None = None) -> dict[str, Any]:
                 "at": _rounded(found.at[shown], 1),
                 "explained": round(found.explained, 3),
                 "correlation": round(found.correlation, 3),
-                "trail": _rounded(trail(reader, found, text.split()), 2),
+                "trail": _rounded(trail(reader, how, found, text.split()), 2),
                 "translation": reader(text).text,
                 "vector": _rounded(vectors(reader, [text.split()])[0], 4),
             }
