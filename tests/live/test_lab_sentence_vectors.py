@@ -287,7 +287,7 @@ def test_a_pointer_finds_the_recorded_sentences(visit: Any, shipped: Lab) -> Non
     assert text in [german for german, _ in shipped.recording["sentences"]]
     seen.page.mouse.click(x, y)
     seen.until(f"$('#text').value === {json.dumps(text)}")
-    seen.until("$('.label') === null || $('.step')")
+    seen.page.wait_for_function(f"window.told?.text === {json.dumps(text)}")
     assert "No right translation" not in seen.page.locator(".wanted").inner_text()
 
 
