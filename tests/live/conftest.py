@@ -23,8 +23,6 @@ from tfedu import weights
 from tfedu.live import Lab, lab
 from tfedu.site import slides
 
-#: Seconds that a page may take for anything; a busy machine wants more.
-PATIENCE = float(os.environ.get("TFEDU_PATIENCE", "30"))
 ROOT = Path(__file__).resolve().parents[2]
 AXE = ROOT / "tests" / "book" / "vendor" / "axe.min.js"
 # The lab's tag must get along with the book's sheets, so a page carries those that set colours and type.
@@ -112,11 +110,7 @@ class Opened:
         self, browser: Any, own: str, url: str, width: int, height: int, theme: str, **context: Any
     ) -> None:
         self.context = browser.new_context(viewport={"width": width, "height": height}, **context)
-<<<<<<< HEAD
-        self.context.set_default_timeout(1000 * PATIENCE)
-=======
         self.context.set_default_timeout(120_000)  # a busy machine is slow, not wrong
->>>>>>> main
         self.page = self.context.new_page()
         self.own, self.url, self.width = own, url, width
         self.asked: list[str] = []
