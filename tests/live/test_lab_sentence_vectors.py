@@ -150,7 +150,7 @@ def test_before_it_is_touched_it_shows_the_recording_and_fetches_no_model(visit:
     reader = shipped.recording["readers"][0]
     assert result(seen) == reader["translation"]
     assert place(seen) == pytest.approx(reader["trail"][-1], abs=0.06)
-    assert seen.page.locator("path").count() == lab.SHOWN
+    assert seen.page.locator(".plane path").count() == lab.SHOWN
     assert seen.page.locator(".step").count() == len(shipped.recording["text"].split())
     assert "8 of 10 words" in seen.page.locator(".wanted").inner_text()
     seen.page.wait_for_timeout(200)
@@ -279,7 +279,7 @@ def test_words_can_be_added_by_a_press(visit: Any) -> None:
 @browser
 def test_a_pointer_finds_the_recorded_sentences(visit: Any, shipped: Lab) -> None:
     seen = opened(visit)
-    box = seen.page.locator("path").nth(40).bounding_box()
+    box = seen.page.locator(".plane path").nth(40).bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     seen.page.mouse.move(x, y)
     seen.until("$('.label')")
