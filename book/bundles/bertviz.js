@@ -6,6 +6,11 @@ import schemeCategory10 from "d3-scale-chromatic/src/categorical/category10.js";
 import { select, selectAll } from "d3-selection";
 import jquery from "cash-dom";
 
+// Of jQuery's short names for events, BertViz uses this one.
+jquery.fn.change = function (act) {
+  return act ? this.on("change", act) : this.trigger("change");
+};
+
 if (!window.requirejs) {
   const modules = { jquery, d3: { version: "5.16.0", min, hsl, scaleOrdinal, schemeCategory10, select, selectAll } };
   const load = (names, use) => use(...names.map((name) => modules[name]));

@@ -11,7 +11,9 @@ from pathlib import Path
 
 # --- figures: each letter once a page --------------------------------------------------------------------
 
-GLYPH = re.compile(r'<path id="(tf[0-9a-f]+-(\w+-\w+-[0-9a-f]+))"( d="[^"]*" transform="scale\(0\.015625\)")/>\s*')
+GLYPH = re.compile(
+    r'<path id="(tf[0-9a-f]+-(\w+-\w+-[0-9a-f]+))"( d="[^"]*" transform="scale\(0\.015625\)")/>\s*'
+)
 
 
 def share_glyphs(body: str) -> str:
@@ -30,7 +32,9 @@ def share_glyphs(body: str) -> str:
     if not names:
         return body
     body = GLYPH.sub("", body)
-    body = re.sub(r'href="#(tf[0-9a-f]+-\w+-\w+-[0-9a-f]+)"', lambda m: f'href="#{names.get(m[1], m[1])}"', body)
+    body = re.sub(
+        r'href="#(tf[0-9a-f]+-\w+-\w+-[0-9a-f]+)"', lambda m: f'href="#{names.get(m[1], m[1])}"', body
+    )
     kept = "".join(f'<path id="{name}"{outline}/>' for outline, name in outlines.items())
     return (
         '<svg class="tf-glyphs" width="0" height="0" style="position: absolute" aria-hidden="true">'
