@@ -1,8 +1,9 @@
 // Builds the bundles that the package carries, or with --check says whether they are what the source makes.
 //   node build.mjs --kernel   only build/kernel.ts: the WebAssembly product as text, which src/matmul.ts imports
-//   node build.mjs            the kernel, and tfedu/live/static/tfedu-{live,labs}.{js,mjs}
+//   node build.mjs            the kernel, and in tfedu/live/static the engine, tfedu-live.{js,mjs}, and each lab of
+//                             src/labs with all that it needs, lab-NAME.{js,mjs}: script for a page, module for a notebook
 //   node build.mjs --check    the same into memory; exit 1 if a committed bundle differs or weighs too much
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import asc from "assemblyscript/asc";
@@ -20,17 +21,17 @@ async function kernel() {
   await writeFile(here("build/kernel.ts"), `export default "${bytes.toString("base64")}";\n`);
 }
 
-async function bundle(entry, format) {
+async function bundle(contents, format, globalName) {
   const { outputFiles } = await build({
     absWorkingDir: here("."),
-    entryPoints: [entry],
+    stdin: { contents, resolveDir: here("."), loader: "ts" },
     bundle: true,
     minify: true,
     write: false,
     target: "es2022",
     charset: "utf8",
     format,
-    globalName: format === "iife" && entry === "src/index.ts" ? "TfeduLive" : undefined,
+    globalName,
     banner: { js: "/* Built from web/src by `npm run build`. MIT licence. */" },
   });
   return outputFiles[0].contents;
@@ -39,14 +40,19 @@ async function bundle(entry, format) {
 await kernel();
 if (process.argv.includes("--kernel")) process.exit();
 const check = process.argv.includes("--check");
-const BUNDLES = [
-  ["tfedu-live.js", "src/index.ts", "iife"],
-  ["tfedu-live.mjs", "src/index.ts", "esm"],
-  ["tfedu-labs.js", "src/labs.ts", "iife"],
-  ["tfedu-labs.mjs", "src/labs.ts", "esm"],
+const engine = 'export * from "./src/index.ts";';
+const bundles = [
+  ["tfedu-live.js", engine, "iife", "TfeduLive"],
+  ["tfedu-live.mjs", engine, "esm"],
 ];
-for (const [name, entry, format] of BUNDLES) {
-  const contents = await bundle(entry, format);
+for (const file of (await readdir(here("src/labs"))).sort()) {
+  const name = file.replace(/\.ts$/, "");
+  const lab = `import { define } from "./src/lab/frame.ts"; import make from "./src/labs/${file}"; define("${name}", make);`;
+  const widget = 'import { render } from "./src/lab/widget.ts"; export default { render };';
+  bundles.push([`lab-${name}.js`, lab, "iife"], [`lab-${name}.mjs`, `${lab} ${widget}`, "esm"]);
+}
+for (const [name, source, format, globalName] of bundles) {
+  const contents = await bundle(source, format, globalName);
   const path = here(`../tfedu/live/static/${name}`);
   const gzipped = gzipSync(contents).length;
   console.log(`${name}: ${contents.length} bytes, ${gzipped} gzipped`);

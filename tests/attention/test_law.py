@@ -24,8 +24,17 @@ from tfedu.attention import (
     LuongGeneral,
     Mechanism,
     Prepared,
+    RelativeBias,
+    Rotary,
     Scored,
 )
+
+
+def with_biases(width: int) -> RelativeBias:
+    mechanism = RelativeBias(heads=1, reach=3)
+    torch.nn.init.normal_(mechanism.table)
+    return mechanism
+
 
 #: How to build each mechanism for queries and keys of one width.
 BUILD: dict[type[Mechanism], Callable[[int], Mechanism]] = {
@@ -34,6 +43,8 @@ BUILD: dict[type[Mechanism], Callable[[int], Mechanism]] = {
     LuongGeneral: lambda width: LuongGeneral(width, width),
     LuongConcat: lambda width: LuongConcat(width, width, 2 * width),
     Additive: lambda width: Additive(width, width, width + 1),
+    Rotary: lambda width: Rotary(),
+    RelativeBias: with_biases,
 }
 WIDTH = 6
 

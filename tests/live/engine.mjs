@@ -21,7 +21,7 @@ const jobs = {
     return sources.map((source) => {
       const translation = translator.translate(source, { step: edits(edit) });
       const map = translation.map();
-      return { tokens: translation.tokens, map: map && plain(map) };
+      return { tokens: translation.tokens, map: map ? plain(map) : null };
     });
   },
 };

@@ -4,6 +4,7 @@ from tfedu.attention.additive import Additive
 from tfedu.attention.dot_product import DotProduct
 from tfedu.attention.luong import LuongConcat, LuongDot, LuongGeneral
 from tfedu.attention.mechanism import (
+    KeysValues,
     Mechanism,
     MultiHeadAttention,
     Prepared,
@@ -11,17 +12,23 @@ from tfedu.attention.mechanism import (
     check_mask,
     masked_softmax,
 )
+from tfedu.attention.relative_bias import RelativeBias
+from tfedu.attention.rotary import Rotary, rotate
 
 __all__ = [
     "Additive",
     "DotProduct",
+    "KeysValues",
     "LuongConcat",
     "LuongDot",
     "LuongGeneral",
     "Mechanism",
     "MultiHeadAttention",
     "Prepared",
+    "RelativeBias",
+    "Rotary",
     "Scored",
     "check_mask",
     "masked_softmax",
+    "rotate",
 ]

@@ -2,55 +2,85 @@
 
 Lab("translate")
 
-In a notebook the cell shows a widget: what is typed there, and the map that comes out, are here as `lab.text`,
-`lab.translation` and `lab.weights`, and setting `lab.text` types for the reader. In a book build the cell leaves
-the tag ``<tf-lab>`` alone, with a still figure for readers without JavaScript; the weights stay in their file.
+In a notebook the cell shows a widget: what the reader makes of it is in `lab.state` (and so `lab.text`, or
+`lab.weights`), and setting `lab.text` types for the reader. In a book build the cell leaves the tag ``<tf-lab>``
+alone, with a still figure for readers without JavaScript; the weights stay in their file.
+
+Each lab has one file in `tfedu/live/labs` and one in `web/src/labs`, both named as the lab.
 """
 
 from __future__ import annotations
 
+import base64
 import html
+import importlib
 import json
 import os
+import pkgutil
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, cast
 
 from tfedu import weights
+from tfedu.live import labs
 
 STATIC = Path(__file__).parent / "static"
+#: A lab in a notebook that is dark: JupyterLab, Colab, VS Code.
+_DARK = '[data-jp-theme-light="false"] tf-lab, html[theme="dark"] tf-lab, .vscode-dark tf-lab'
 #: Set to 1 by the book's build: what a cell shows must then need no kernel.
 BOOK = "TFEDU_BOOK"
 
-MODELS = {"translate": "translate-multi30k-additive-seed0"}
-EXAMPLES = (
-    "Auf der Bank sitzt eine alte Frau.",
-    "Ein Mann liest ein Buch im Park.",
-    "Ein kleiner schwarzer Hund springt über einen Zaun.",
-    "Eine Frau mit einem roten Hut steht vor einem Haus.",
-    "Drei Kinder sitzen auf einer Bank und essen Eis.",
-)
-_ROW, _THICK, _LEAST = 30, 0.78, 0.02
+
+class Content(Protocol):
+    """What a file of `tfedu/live/labs` holds."""
+
+    #: The shipped model that the lab runs, or None if it runs none.
+    MODEL: str | None
+
+    def record(self, model: Any, text: str | None = None) -> dict[str, Any]:
+        """What the page shows before a model is there, computed here; as JSON."""
+
+    def still(self, recording: dict[str, Any]) -> str:
+        """The recording as one still figure, in HTML."""
+
+    def state(self, recording: dict[str, Any]) -> dict[str, Any]:
+        """What a notebook can read of the lab, as the recording has it."""
+
+
+def names() -> list[str]:
+    """The labs there are."""
+    return sorted(found.name.replace("_", "-") for found in pkgutil.iter_modules(labs.__path__))
+
+
+def content(name: str) -> Content:
+    """The Python side of a lab.
+
+    Raises:
+        ValueError: there is no such lab.
+    """
+    if name not in names():
+        raise ValueError(f"there is no lab {name!r}; there is {', '.join(map(repr, names()))}.")
+    return cast(Content, importlib.import_module(f"tfedu.live.labs.{name.replace('-', '_')}"))
 
 
 class Lab:
     """A lab, ready to be shown as the last value of a cell.
 
     Args:
-        name: which lab; so far there is "translate".
-        model: the shipped translator that it runs; the lab's own if not given.
-        text: the sentence it opens with.
+        name: which lab; `tfedu.live.lab.names()` lists them.
+        model: the shipped model that it runs; the lab's own if not given.
+        text: what it opens with, where a lab has a text; its own example if not given.
 
     Raises:
-        ValueError: there is no such lab, or the model has no attention to show.
+        ValueError: there is no such lab, or its model cannot show what the lab shows.
         FileNotFoundError: the model has no file for the page.
     """
 
-    def __init__(self, name: str, model: str | None = None, *, text: str = EXAMPLES[0]) -> None:
-        if name not in MODELS:
-            raise ValueError(f"there is no lab {name!r}; there is {', '.join(map(repr, MODELS))}.")
-        self.name, self.model = name, model or MODELS[name]
-        self.path = model_file(self.model)
-        self.recording = record(self.model, text)
+    def __init__(self, name: str, model: str | None = None, *, text: str | None = None) -> None:
+        self.name, self._content = name, content(name)
+        self.model = model or self._content.MODEL
+        self.path = None if self.model is None else model_file(self.model)
+        self.recording = self._content.record(self.model, text)
         self._widget: Any = None
 
     @property
@@ -65,35 +95,61 @@ class Lab:
         return self._widget
 
     @property
+    def state(self) -> dict[str, Any]:
+        """What the page shows now, edits included: as the reader left it."""
+        return self._content.state(self.recording) | self.widget.state
+
+    def ask(self, wanted: dict[str, Any]) -> None:
+        """Show something else on the page, as if the reader had done it.
+
+        What follows from it in the state comes when the page has answered, which is after the running cell.
+        """
+        self.widget.state = {**self.widget.state, **wanted}
+        turn = self.widget.asked.get("turn", 0) + 1  # so that the same, asked again, is news
+        self.widget.asked = {**wanted, "turn": turn}
+
+    @property
     def text(self) -> str:
-        """The German sentence, as it was last translated; set it to translate another."""
-        return str(self.widget.text)
+        """The text that the page shows; set it to show another.
+
+        What follows from it, such as the translation, is computed here as well, so the next line can read it.
+
+        Raises:
+            AttributeError: this lab has no text.
+        """
+        if "text" not in self.state:
+            raise AttributeError(f"the lab {self.name!r} has no text; it has {', '.join(self.state)}.")
+        return str(self.state["text"])
 
     @text.setter
     def text(self, text: str) -> None:
-        self.widget.text = text
+        _ = self.text  # or there is none to set
+        self.ask(self._content.state(self._content.record(self.model, text)))
 
-    @property
-    def translation(self) -> str:
-        """The English sentence that the page shows."""
-        return str(self.widget.translation)
+    def __getattr__(self, name: str) -> Any:
+        """The rest of the state by its names, such as `lab.translation` and `lab.weights`."""
+        if not name.startswith("_") and name in self._content.state(self.recording):
+            return self.state[name]
+        raise AttributeError(f"the lab {self.name!r} has no {name!r}")
 
-    @property
-    def weights(self) -> list[list[float]]:
-        """The attention map that the page shows, pulled weights included: a row for each English word."""
-        return list(self.widget.weights)
+    def still(self) -> str:
+        """The figure that stands where the lab does not run."""
+        return self._content.still(self.recording)
 
     def to_html(self) -> str:
         """The tag for a page, holding the still figure and its recording."""
         data = json.dumps(self.recording, ensure_ascii=False).replace("<", "\\u003c")
+        model = "" if self.model is None else f' model="{html.escape(self.model)}"'
         return (
-            f'<tf-lab name="{html.escape(self.name)}" model="{html.escape(self.model)}">{still(self.recording)}'
+            f'<tf-lab name="{html.escape(self.name)}"{model}>{self.still()}'
             f'<script type="application/json">{data}</script></tf-lab>'
         )
 
     def _repr_mimebundle_(self, **given: Any) -> Any:
         if os.environ.get(BOOK) == "1":
             return {"text/html": self.to_html()}
+        if "google.colab" in sys.modules:  # Colab shows widgets of others only when told to
+            importlib.import_module("google.colab.output").enable_custom_widget_manager()
         return self.widget._repr_mimebundle_(**given)
 
 
@@ -104,75 +160,15 @@ def model_file(name: str) -> Path:
         FileNotFoundError: with the command that makes it.
     """
     path = weights.data_dir() / "live" / f"{name}.live.safetensors"
-    if not path.exists():
+    if Path(name).name != name or not path.exists():
         raise FileNotFoundError(f"{path} is not there: write it with `python -m tfedu.live {name}`.")
     return path
 
 
-def record(name: str, text: str) -> dict[str, Any]:
-    """What the lab shows until its model is there: one greedy translation by the PyTorch model itself.
-
-    Raises:
-        ValueError: the model has no attention, or the text is empty.
-    """
-    from tfedu.translator import Translator
-
-    seen = Translator.from_pretrained(name)(text)
-    if seen.attention is None:
-        raise ValueError(f"{name} has no attention, so the lab has nothing to show.")
-    return {
-        "text": text,
-        "translation": seen.text,
-        "source": seen.source_tokens,
-        "target": seen.target_tokens,
-        "weights": [[round(w, 3) for w in row] for row in seen.attention.matrix().tolist()],
-        "examples": list(EXAMPLES),
-    }
-
-
-def still(recording: dict[str, Any]) -> str:
-    """The recording as one still figure: words read on the left, words written on the right, ribbons between."""
-    source, target, table = recording["source"], recording["target"][:-1], recording["weights"][:-1]
-    lit = max(range(len(table)), key=lambda t: max(table[t]))
-    height = _ROW * max(len(source), len(target))
-    paths = "".join(
-        f'<path d="{_ribbon(s, t, sum(row[:s]), w)}" opacity="{0.92 if t == lit else 0.13}"/>'
-        for t, row in enumerate(table)
-        for s, w in enumerate(row)
-        if w >= _LEAST
-    )
-
-    def column(words: list[str], x: int, anchor: str, role: str, fallback: str, bold: int) -> str:
-        drawn = ""
-        for i, word in enumerate(words):
-            weight = 700 if i == bold else 400
-            short = html.escape(word if len(word) < 14 else word[:13] + "…")
-            drawn += f'<text x="{x}" y="{_ROW * (i + 0.5) + 5:.0f}" font-weight="{weight}">{short}</text>'
-        return f'<g text-anchor="{anchor}" style="fill:var(--tf-{role}-text,{fallback})">{drawn}</g>'
-
-    best = max(range(len(source)), key=lambda s: table[lit][s])
-    spoken = html.escape(
-        f"“{recording['text']}” becomes “{recording['translation']}”. Ribbons join each English word to the German "
-        f"words it was made from: “{target[lit]}” takes {table[lit][best]:.2f} of its weight from “{source[best]}”."
-    )
-    return (
-        f'<figure class="tf-lab-still"><svg viewBox="0 0 360 {height}" role="img" aria-label="{spoken}" '
-        'style="display:block;width:100%;max-width:36rem;font:15px var(--tf-sans,sans-serif)">'
-        f'<g style="fill:var(--tf-weights,#6A3D9A)">{paths}</g>'
-        f"{column(source, 112, 'end', 'key', '#B34F00', best)}"
-        f"{column(target, 248, 'start', 'query', '#0072B2', lit)}</svg>"
-        f"<figcaption>{html.escape(recording['text'])} → {html.escape(recording['translation'])}</figcaption>"
-        "</figure>"
-    )
-
-
-def _ribbon(source: int, target: int, before: float, weight: float) -> str:
-    """A band as thick as its weight, from a word read to its place in the band of the word written."""
-    thick = _ROW * _THICK * weight
-    leaves = _ROW * (source + 0.5) - thick / 2
-    arrives = _ROW * (target + 0.5 + _THICK * (before - 0.5))
-    a, b, c, d = (f"{y:.1f}" for y in (leaves, arrives, arrives + thick, leaves + thick))
-    return f"M120 {a}C175 {a} 185 {b} 240 {b}V{c}C185 {c} 175 {d} 120 {d}Z"
+def model_script(path: Path) -> str:
+    """A model's file as a script, for pages opened from the disk, which may not fetch. See `web/src/lab/disk.ts`."""
+    name = path.name.removesuffix(".live.safetensors")
+    return f'tfeduModel("{name}","{base64.b64encode(path.read_bytes()).decode()}");\n'
 
 
 def _widget(lab: Lab) -> Any:
@@ -181,39 +177,31 @@ def _widget(lab: Lab) -> Any:
         import traitlets
     except ImportError as error:
         raise ImportError("a lab in a notebook needs anywidget: pip install anywidget") from error
+    from tfedu.viz import palette
 
     class LabWidget(anywidget.AnyWidget):
-        """The page's side is `web/src/labs.ts`."""
+        """The page's side is `web/src/lab/widget.ts`."""
 
-        _esm = (STATIC / "tfedu-labs.mjs").read_text("utf-8")
+        _css = palette.scoped("tf-lab", _DARK)
+        _esm = (STATIC / f"lab-{lab.name}.mjs").read_text("utf-8")
         name = traitlets.Unicode().tag(sync=True)
         recording = traitlets.Dict().tag(sync=True)
         still = traitlets.Unicode().tag(sync=True)
-        text = traitlets.Unicode().tag(sync=True)
-        translation = traitlets.Unicode().tag(sync=True)
-        source_tokens: Any = traitlets.List().tag(sync=True)
-        target_tokens: Any = traitlets.List().tag(sync=True)
-        weights: Any = traitlets.List().tag(sync=True)
+        state: Any = traitlets.Dict().tag(sync=True)
+        asked: Any = traitlets.Dict().tag(sync=True)
 
-    recorded = lab.recording
-    widget: Any = LabWidget(
-        name=lab.name,
-        recording=recorded,
-        still=still(recorded),
-        text=recorded["text"],
-        translation=recorded["translation"],
-        source_tokens=recorded["source"],
-        target_tokens=recorded["target"],
-        weights=recorded["weights"],
-    )
+    widget: Any = LabWidget(name=lab.name, recording=lab.recording, still=lab.still())
 
     def answer(asked: Any, content: Any, buffers: Any) -> None:
         """The page asks for the model when it is touched; the bytes do not travel before."""
         if content.get("kind") == "model":
             try:
-                widget.send({"kind": "model"}, [lab.path.read_bytes()])
+                path = model_file(content["name"]) if content.get("name") else lab.path
+                if path is None:
+                    raise FileNotFoundError(f"the lab {lab.name!r} runs no model.")
+                widget.send(content, [path.read_bytes()])
             except OSError as error:
-                widget.send({"kind": "model", "problem": str(error)})
+                widget.send({**content, "problem": str(error)})
 
     widget.on_msg(answer)
     return widget

@@ -226,24 +226,26 @@ def finish_page(app: Sphinx, pagename: str, templatename: str, context: dict[str
     # A fold's name is the words on it ("Show code cell source"), not another text.
     context["body"] = body.replace('<summary aria-label="Toggle hidden content">', "<summary>")
     context["body"] = light.share_glyphs(context["body"])
-    if "<tf-lab" in body:
-        app.add_js_file("live/tfedu-labs.js", loading_method="defer", priority=900)
+    for name in sorted(set(re.findall(r'<tf-lab name="([\w-]+)"', body))):
+        app.add_js_file(f"live/lab-{name}.js", loading_method="defer", priority=900)
     if app.env.doc2path(pagename).endswith(".ipynb"):
         buttons = chapter_buttons(app, pagename, static)
         context["body"] = context["body"].replace("</h1>", "</h1>" + buttons, 1)
 
 
 def copy_labs(app: Sphinx, exception: Exception | None) -> None:
-    """Put the labs' script and the models they run beside each other; a page asks for them when it needs them."""
+    """Put the labs' scripts and the models they run beside each other; a page asks for them when it needs them."""
     if exception is not None or app.builder.format != "html":
         return
     folder = Path(app.outdir, "_static", "live")
     folder.mkdir(parents=True, exist_ok=True)
-    models = (weights.data_dir() / "live").glob("*.live.safetensors")
-    for path in (lab.STATIC / "tfedu-labs.js", *models):
+    models = sorted((weights.data_dir() / "live").glob("*.live.safetensors"))
+    for path in (*lab.STATIC.glob("lab-*.js"), *models):
         copy = folder / path.name
         if not copy.exists() or copy.stat().st_mtime_ns != path.stat().st_mtime_ns:
-            shutil.copy2(path, copy)
+            if path in models:
+                copy.with_suffix(".js").write_text(lab.model_script(path), "ascii")
+            shutil.copy2(path, copy)  # last: the script is there if it is
 
 
 def lighten(app: Sphinx, exception: Exception | None) -> None:

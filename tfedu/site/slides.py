@@ -274,7 +274,7 @@ def deck_html(page: Path, root: Path) -> str:
         tag
         for tag in scripts
         if "widget-state" in tag.get("type", "")
-        or re.search(r"require|embed-amd|tfedu-labs", tag.get("src", ""))
+        or re.search(r"require|embed-amd|live/lab-", tag.get("src", ""))
     ]
     inside = {str(tag) for tag in article.find_all("script")}
     links: list[Any] = soup.find_all("link")

@@ -5,6 +5,7 @@
 // it comes near the screen, and fetches its model only when a reader touches it. If that fails, the figure comes back.
 
 import { Model } from "../model.ts";
+import { fromDisk } from "./disk.ts";
 
 /** What a lab gets from its frame. */
 export interface Frame {
@@ -12,8 +13,11 @@ export interface Frame {
   readonly root: HTMLElement;
   /** What was recorded for it in Python. */
   readonly recording: unknown;
-  /** The model; fetched when first asked for. Undefined if it did not come: the frame has then said so. */
-  model(): Promise<Model | undefined>;
+  /**
+   * The tag's model, or another that lies beside it, by its name; fetched when first asked for. Undefined if it did
+   * not come: the frame has then said so.
+   */
+  model(name?: string): Promise<Model | undefined>;
   /** Where `say` writes; it stands below the lab until the lab puts it in a better place. */
   readonly said: HTMLElement;
   /** Says something to the reader, to screen readers too; an empty text takes it back. */
@@ -31,26 +35,30 @@ const FETCHING = "Fetching the model …";
 
 export type MakeLab = (frame: Frame) => Lab;
 
-const makers = new Map<string, MakeLab>();
-
-/** Makes a lab known by its name. */
-export function define(name: string, make: MakeLab): void {
-  makers.set(name, make);
-}
-
 /** Where the models lie: beside the script. A module has no such place; a notebook hands its model over. */
 const here = typeof document === "undefined" ? null : (document.currentScript as HTMLScriptElement | null)?.src;
 
 export class LabElement extends HTMLElement {
+  /** The labs known by now. Each bundle brings one; the first to come makes the element for all. */
+  static readonly makers = new Map<string, MakeLab>();
+  /** The elements that were seen before their lab's bundle came. */
+  static readonly waiting = new Set<LabElement>();
+
   /** Another way to a model than by fetching it: a notebook's. */
-  fetchModel?: () => Promise<Model>;
+  fetchModel?: (name: string) => Promise<Model>;
   private lab?: Lab;
   private watcher?: IntersectionObserver;
-  private loading?: Promise<Model | undefined>;
+  private readonly loading = new Map<string, Promise<Model | undefined>>();
   private said?: HTMLElement;
   private pending?: Record<string, unknown>;
 
+  constructor() {
+    super();
+    for (const kind of ["keydown", "keypress"] as const) this.addEventListener(kind, keep);
+  }
+
   connectedCallback(): void {
+    this.dataset.preventSwipe = ""; // in a deck, a finger in the lab moves what is in the lab
     if (this.lab || this.watcher) return;
     this.watcher = new IntersectionObserver(
       (seen) => {
@@ -71,9 +79,11 @@ export class LabElement extends HTMLElement {
     else this.pending = { ...this.pending, ...state };
   }
 
-  private start(): void {
+  start(): void {
+    LabElement.waiting.delete(this);
     this.watcher?.disconnect();
-    const make = makers.get(this.getAttribute("name") ?? "");
+    const make = LabElement.makers.get(this.getAttribute("name") ?? "");
+    if (!make) LabElement.waiting.add(this);
     const written = this.querySelector('script[type="application/json"]')?.textContent;
     if (!make || !written || this.lab) return; // the still figure stays
     const shadow = this.shadowRoot ?? this.attachShadow({ mode: "open" });
@@ -86,7 +96,7 @@ export class LabElement extends HTMLElement {
         root,
         said: this.said,
         recording: JSON.parse(written),
-        model: () => this.model(root),
+        model: (name = this.getAttribute("model") ?? "") => this.model(root, name),
         say: (text, kind = "note") => this.say(text, kind),
         tell: (detail) => this.dispatchEvent(new CustomEvent("tf-state", { detail })),
       });
@@ -98,34 +108,34 @@ export class LabElement extends HTMLElement {
     if (this.pending) this.lab.receive(this.pending);
   }
 
-  private model(root: HTMLElement): Promise<Model | undefined> {
-    this.loading ??= this.load().then(
+  private model(root: HTMLElement, name: string): Promise<Model | undefined> {
+    const known = this.loading.get(name);
+    if (known) return known;
+    const loading = this.load(name).then(
       (model) => {
         if (this.said!.textContent === FETCHING) this.say(""); // what was said meanwhile stays
         return model;
       },
       (error) => {
-        this.loading = undefined;
-        this.fall(root, error);
+        this.loading.delete(name);
+        this.fall(root, error, name);
         return undefined;
       },
     );
-    return this.loading;
+    this.loading.set(name, loading);
+    return loading;
   }
 
-  private async load(): Promise<Model> {
+  private async load(name: string): Promise<Model> {
     this.say(FETCHING);
-    if (this.fetchModel) return this.fetchModel();
-    const name = this.getAttribute("model") ?? "";
+    if (this.fetchModel) return this.fetchModel(name);
     const address = /[/.]/.test(name) ? name : `${name}.live.safetensors`;
-    if (location.protocol === "file:") {
-      throw new Error("browsers do not let a page opened from the disk read a model. Run `make serve` and open the address it prints.");
-    }
-    return Model.load(new URL(address, here ?? document.baseURI));
+    const url = new URL(address, here ?? document.baseURI);
+    return url.protocol === "file:" ? fromDisk(url) : Model.load(url);
   }
 
   /** The lab goes, the still figure comes, with what went wrong. */
-  private fall(root: HTMLElement, error: unknown): void {
+  private fall(root: HTMLElement, error: unknown, name = ""): void {
     const shadow = this.shadowRoot!;
     root.hidden = true;
     const place = this.said!.nextSibling;
@@ -142,7 +152,7 @@ export class LabElement extends HTMLElement {
       parent.insertBefore(this.said!, place);
       shadow.querySelector<HTMLElement>(".still")!.hidden = true;
       this.say("");
-      if (this.lab) void this.model(root).then((model) => model && this.lab?.receive({}));
+      if (this.lab) void this.model(root, name).then((model) => model && this.lab?.receive({}));
     });
     if (this.lab) this.said!.append(" ", again);
   }
@@ -151,6 +161,26 @@ export class LabElement extends HTMLElement {
     this.said!.textContent = text;
     this.said!.classList.toggle("problem", kind === "problem");
   }
+}
+
+/** A key that a control of the lab uses ends there: in a deck, a space that is typed must not turn the slide. */
+function keep(event: KeyboardEvent): void {
+  const control = event.composedPath()[0];
+  const pressed = event.key === " " || event.key === "Enter";
+  const used =
+    event.defaultPrevented ||
+    (control instanceof HTMLInputElement && event.key !== "Escape") ||
+    ((control instanceof HTMLButtonElement || (control instanceof HTMLElement && control.tagName === "SUMMARY")) && pressed);
+  if (used) event.stopPropagation();
+}
+
+/** Makes a lab known by its name; called once by each lab's bundle. */
+export function define(name: string, make: MakeLab): void {
+  if (typeof customElements === "undefined") return;
+  if (!customElements.get("tf-lab")) customElements.define("tf-lab", LabElement);
+  const known = customElements.get("tf-lab") as typeof LabElement;
+  known.makers.set(name, make);
+  for (const one of known.waiting) if (one.getAttribute("name") === name) one.start();
 }
 
 export function message(error: unknown): string {

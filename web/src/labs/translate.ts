@@ -9,7 +9,8 @@ import type { Edit } from "../graph.ts";
 import type { Model } from "../model.ts";
 import { tokenizerFromJson, type Tokenizer } from "../tokenizer.ts";
 import { Translator, type Translation } from "../translator.ts";
-import { make, message, type Frame, type Lab } from "./frame.ts";
+import { make, message, type Frame, type Lab } from "../lab/frame.ts";
+import { SENTENCE_STYLE, SentenceField, unreadable } from "../lab/sentence.ts";
 
 /** What Python recorded; `weights` has a row for each of `target`, whose last is the end. */
 interface Recording {
@@ -35,10 +36,9 @@ const SPACE = "␣"; // how the tokenizer shows a piece that is only a space
 const ROW = 38; // pixels a word
 const THICK = 0.78; // of a row; the rest is air
 const LEAST = 0.02; // thinner ribbons are not drawn
-const LETTERS = 300;
 const BEAT = 130; // milliseconds a word
 
-export function translateLab(frame: Frame): Lab {
+export default function translate(frame: Frame): Lab {
   return new TranslateLab(frame);
 }
 
@@ -61,9 +61,8 @@ class TranslateLab implements Lab {
   private attention = true;
   private readonly tokenizers: { source?: Tokenizer; target?: Tokenizer } = {};
   private timer = 0;
-  private typing = 0;
 
-  private readonly input = make("input", { id: "text", type: "text", maxlength: "1000", autocomplete: "off", spellcheck: "false", lang: "de", dir: "auto" });
+  private readonly field: SentenceField;
   private readonly read = make("ol", { class: "read", "aria-label": "German words: the keys, with their weights" });
   private readonly written = make("ol", { class: "written", "aria-label": "English words: the queries" });
   private readonly ribbons = document.createElementNS("http://www.w3.org/2000/svg", "svg");
@@ -82,40 +81,37 @@ class TranslateLab implements Lab {
     this.weights = recorded.weights;
     this.unchanged = recorded.translation;
     this.row = surest(recorded.weights.slice(0, -1));
-    this.input.value = this.text;
+    this.field = new SentenceField({
+      label: "A German sentence",
+      examples: recorded.examples,
+      read: (text, picked) => void this.translate(text, picked),
+      touched: () => void this.ready(),
+    });
+    this.field.text = this.text;
     this.result.textContent = recorded.translation;
-    this.layOut(recorded.examples);
+    this.layOut();
     this.listen();
     this.draw();
   }
 
   receive(state: Record<string, unknown>): void {
-    if (typeof state.text === "string") this.input.value = state.text;
-    void this.translate(this.input.value, true);
+    if (typeof state.text === "string") this.field.text = state.text;
+    void this.translate(this.field.text, true);
   }
 
   // --- what the reader does --------------------------------------------------------------------------------
 
-  private layOut(examples: string[]): void {
+  private layOut(): void {
     this.ribbons.setAttribute("preserveAspectRatio", "none");
     this.ribbons.setAttribute("aria-hidden", "true"); // the sliders and words say the same
-    const chips = examples.map((text) => {
-      const chip = make("button", { type: "button", lang: "de" }, text);
-      chip.addEventListener("click", () => {
-        this.input.value = text;
-        void this.translate(text, true);
-      });
-      return chip;
-    });
-    const more = make("details", {}, make("summary", {}, "or pick one"), make("div", { class: "chips" }, ...chips));
     const style = make("style");
-    style.textContent = STYLE;
+    style.textContent = SENTENCE_STYLE + STYLE;
     this.frame.root.append(
       style,
-      make("label", { for: "text" }, "A German sentence"),
-      this.input,
+      this.field.label,
+      this.field.input,
       this.frame.said,
-      more,
+      this.field.examples,
       make("div", { class: "heads" }, make("span", { class: "key" }, "■ read (keys)"), make("span", { class: "query" }, "● written (queries)")),
       make("div", { class: "stage" }, this.read, this.ribbons, this.written),
       this.result,
@@ -126,15 +122,6 @@ class TranslateLab implements Lab {
   }
 
   private listen(): void {
-    const touch = (): void => void this.ready();
-    this.input.addEventListener("focus", touch);
-    this.input.addEventListener("input", () => {
-      clearTimeout(this.typing);
-      this.typing = window.setTimeout(() => void this.translate(this.input.value, false), 0);
-    });
-    this.input.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") void this.translate(this.input.value, true);
-    });
     this.undo.addEventListener("click", () => {
       this.pins.pop();
       void this.apply();
@@ -213,16 +200,11 @@ class TranslateLab implements Lab {
   }
 
   private async translate(text: string, slowly: boolean): Promise<void> {
-    clearTimeout(this.typing);
     const tidy = text.trim();
-    if (!tidy) return this.frame.say("Type a German sentence: the translator needs at least one word.");
-    if (tidy.length > LETTERS) {
-      return this.frame.say(
-        `That is ${tidy.length} letters. The translator learned from captions of about a dozen words: give it at most ${LETTERS} letters.`,
-      );
-    }
+    const problem = unreadable(tidy, "the translator", "captions of about a dozen words");
+    if (problem) return this.frame.say(problem);
     this.model ??= await this.frame.model();
-    if (!this.model || this.input.value !== text) return; // no model, or one typed on
+    if (!this.model || this.field.text !== text) return; // no model, or one typed on
     const ids = this.tokenizer("source").encode(tidy);
     const unknown = ids.filter((id) => id === UNKNOWN).length;
     const spaces = this.tokenizer("source").tokens(ids).filter((piece) => piece === SPACE).length;
@@ -453,12 +435,6 @@ function changes(old: string, now: string): (Node | string)[] {
 }
 
 const STYLE = `
-label { display: block; font-weight: 600; margin-bottom: 0.25rem; }
-#text { width: 100%; min-height: 2.8rem; padding: 0.4rem 0.8rem; font-size: 1.1rem; background: var(--ground); border: 1px solid var(--soft); border-radius: 8px; }
-details { margin: 0.5rem 0 1rem; }
-summary { cursor: pointer; color: var(--soft); min-height: 1.6rem; width: fit-content; }
-.chips { display: flex; flex-wrap: wrap; gap: 0.4rem; margin-top: 0.4rem; }
-.chips button { text-align: left; border-radius: 8px; }
 .heads { display: flex; justify-content: space-between; font-size: 0.9rem; }
 .key { color: var(--key); } .query { color: var(--query); }
 .stage { display: grid; grid-template-columns: minmax(8rem, 11rem) 1fr minmax(5.5rem, 9rem); margin: 0.3rem 0 0.8rem; }
