@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from tfedu.data.stories import Story
 from tfedu.data.text import Tokenizer, pad
+from tfedu.trace import trace
 from tfedu.train.loop import Loss
 
 
@@ -26,6 +27,8 @@ class StoryBatch:
         question: words.
         ages: of each sentence, 0 the newest, -1 where there is none.
         answer: the right word.
+        facts: columns of `story` that hold the supporting facts, in the order in which one needs them; -1 where
+            a fact is older than the memory, or a question needs fewer than others.
         linear: whether this batch is one of the linear start.
     """
 
@@ -34,6 +37,7 @@ class StoryBatch:
     question: Int[Tensor, "B Q"]
     ages: Int[Tensor, "B S"]
     answer: Int[Tensor, " B"]
+    facts: Int[Tensor, "B F"]
     linear: bool = False
 
     def __len__(self) -> int:
@@ -42,7 +46,7 @@ class StoryBatch:
 
     def to(self, device: torch.device | str) -> StoryBatch:
         """The same batch on `device`."""
-        tensors = (self.sentences, self.story, self.question, self.ages, self.answer)
+        tensors = (self.sentences, self.story, self.question, self.ages, self.answer, self.facts)
         return StoryBatch(*(t.to(device) for t in tensors), self.linear)
 
     def words(self) -> Int[Tensor, "B S J"]:
@@ -51,12 +55,12 @@ class StoryBatch:
 
     def rows(self, which: Tensor | slice) -> StoryBatch:
         """Some of the questions; sentences and places that none of them needs are cut off."""
-        story, question, ages, answer = (
-            t[which] for t in (self.story, self.question, self.ages, self.answer)
+        story, question, ages, answer, facts = (
+            t[which] for t in (self.story, self.question, self.ages, self.answer, self.facts)
         )
         longest = int((ages >= 0).sum(dim=1).max()) if len(answer) else 0
         return StoryBatch(
-            self.sentences, story[:, :longest], question, ages[:, :longest], answer, self.linear
+            self.sentences, story[:, :longest], question, ages[:, :longest], answer, facts, self.linear
         )
 
     def shard(self, rank: int, world: int) -> StoryBatch:
@@ -81,7 +85,11 @@ def encode(stories: Sequence[Story], tokenizer: Tokenizer, memory: int = 50) -> 
     ages = (real.sum(dim=1, keepdim=True) - 1 - torch.arange(real.shape[1])).masked_fill(~real, -1)
     question, _ = pad([tokenizer.encode(story.question) for story in stories])
     answer = torch.tensor([tokenizer.encode([story.answer])[0] for story in stories])
-    return StoryBatch(sentences, told, question, ages, answer)
+    facts = torch.full((len(stories), max(len(story.facts) for story in stories)), -1)
+    for row, (story, told_of) in enumerate(zip(stories, kept, strict=True)):
+        places = [max(-1, fact - len(story.sentences) + len(told_of)) for fact in story.facts]
+        facts[row, : len(places)] = torch.tensor(places)
+    return StoryBatch(sentences, told, question, ages, answer, facts)
 
 
 class StoryBatches:
@@ -154,3 +162,27 @@ def answers(model: nn.Module, data: StoryBatch, rows: int = 500) -> Float[Tensor
 def error(model: nn.Module, data: StoryBatch) -> float:
     """The share of wrong answers, 0 to 1."""
     return (answers(model, data).argmax(dim=-1) != data.answer).float().mean().item()
+
+
+def looks(model: nn.Module, data: StoryBatch) -> Float[Tensor, "K B S"]:
+    """Where each hop looks: its weights over the story, as the trace has them."""
+    with trace(model) as maps:
+        answers(model, data, rows=len(data))
+    return torch.stack([one.weights[:, 0, 0] for one in maps.values()])
+
+
+def hits(model: nn.Module, data: StoryBatch, *, right: bool = True) -> Float[Tensor, "K F"]:
+    """How often the peak of hop k is on supporting fact f, 0 to 1; NaN for a fact that no question has.
+
+    Args:
+        model: a memory network.
+        data: questions.
+        right: count only the questions that the model answers rightly.
+    """
+    peaks = looks(model, data).argmax(dim=-1)  # (K, B)
+    known = (
+        answers(model, data).argmax(dim=-1) == data.answer if right else torch.ones_like(data.answer).bool()
+    )
+    there = (data.facts >= 0) & known.unsqueeze(1)  # (B, F)
+    found = (peaks.unsqueeze(-1) == data.facts) & there
+    return found.sum(dim=1) / there.sum(dim=0)
