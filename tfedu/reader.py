@@ -34,7 +34,7 @@ class Reading:
 
     answer: str
     odds: dict[str, float]
-    looks: Float[Tensor, "K S"]
+    looks: Float[Tensor, "L S"]
 
 
 class Reader:

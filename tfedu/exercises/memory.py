@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -146,16 +147,16 @@ def hops(
         return u
 
     def never_adds(u: Tensor, E: list[Tensor]) -> Tensor:
-        for m, c in zip(E, E[1:], strict=False):
+        for m, c in pairwise(E):
             u = look(u, m, c)
         return u
 
     def asks_the_same(u: Tensor, E: list[Tensor]) -> Tensor:
-        return u + torch.stack([look(u, m, c) for m, c in zip(E, E[1:], strict=False)]).sum(dim=0)
+        return u + torch.stack([look(u, m, c) for m, c in pairwise(E)]).sum(dim=0)
 
     return check_function(
         answer,
-        reference=lambda u, E: run(u, list(zip(E, E[1:], strict=False))),
+        reference=lambda u, E: run(u, list(pairwise(E))),
         cases=cases,
         mistakes=[
             Mistake(

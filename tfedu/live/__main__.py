@@ -7,20 +7,27 @@ from pathlib import Path
 
 from tfedu import weights
 from tfedu.live.export import ExportError
+from tfedu.live.reader import export_reader
 from tfedu.live.translator import export_translator
+
+#: How each class of a shipped model is exported.
+EXPORTS = {"Seq2Seq": export_translator, "MemN2N": export_reader}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Export shipped translators; return the exit status: 0 done, 2 for one that cannot be."""
+    """Export shipped models; return the exit status: 0 done, 2 for one that cannot be."""
     p = argparse.ArgumentParser(prog="python -m tfedu.live", description="Write models for the page.")
-    p.add_argument("names", nargs="+", metavar="NAME", help="a shipped translator")
+    p.add_argument("names", nargs="+", metavar="NAME", help="a shipped model")
     p.add_argument("--out", type=Path, help="folder to write to (default: live/ beside the checkpoints)")
     p.add_argument("--full", action="store_true", help="store floats in 32 bits, not 16")
     given = p.parse_args(arguments)
     folder = given.out or weights.data_dir() / "live"
     for name in given.names:
         try:
-            path = export_translator(name, folder / f"{name}.live.safetensors", half=not given.full)
+            kind = weights.load(name).kind
+            if kind not in EXPORTS:
+                raise ExportError(f"{name} is a {kind}; the page has labs for {', '.join(EXPORTS)} only.")
+            path = EXPORTS[kind](name, folder / f"{name}.live.safetensors", half=not given.full)
         except (ExportError, weights.CheckpointError) as error:
             print(f"{p.prog}: {error}", file=sys.stderr)
             return 2

@@ -33,7 +33,7 @@ class MemN2NConfig:
         vocabulary: V, word types, padding included.
         memory: how many sentences it can tell apart by their age; a story keeps its last `memory` ones.
         width: D, of every embedding.
-        hops: K, how often it looks.
+        hops: L, how often it looks (the paper's K).
         tying: which embeddings are one (section 2.2): "adjacent", a hop's values are the next one's keys, or
             "layer-wise", all hops share theirs and the state passes through a matrix in between.
         position: whether words are weighted by their place in the sentence (section 4.1), or all alike.
@@ -102,18 +102,18 @@ class MemN2N(nn.Module):
     def __init__(self, config: MemN2NConfig) -> None:
         super().__init__()
         self.config = config
-        V, D, K = config.vocabulary, config.width, config.hops
+        V, D, L = config.vocabulary, config.width, config.hops
         ages = config.memory if config.temporal else 0
         if config.tying == "adjacent":
             # Embedding k holds the keys of hop k and the values of hop k - 1: A_(k+1) = C_k. The first one also
-            # embeds the question, B = A_1, and the last one's words are the answers, W^T = C_K.
-            self.embedding = nn.ModuleList(SentenceEmbedding(V, D, ages) for _ in range(K + 1))
+            # embeds the question, B = A_1, and the last one's words are the answers, W^T = C_L.
+            self.embedding = nn.ModuleList(SentenceEmbedding(V, D, ages) for _ in range(L + 1))
         else:
             self.question = SentenceEmbedding(V, D)
             self.embedding = nn.ModuleList(SentenceEmbedding(V, D, ages) for _ in range(2))
             self.between = nn.Linear(D, D, bias=False)  # the paper's H
             self.answer = nn.Linear(D, V, bias=False)
-        self.hop = nn.ModuleList(LuongDot() for _ in range(K))
+        self.hop = nn.ModuleList(LuongDot() for _ in range(L))
         with torch.no_grad():  # as the paper: a Gaussian with standard deviation .1, and nulls at zero
             for parameter in self.parameters():
                 parameter.normal_(std=0.1)

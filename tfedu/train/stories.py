@@ -164,14 +164,14 @@ def error(model: nn.Module, data: StoryBatch) -> float:
     return (answers(model, data).argmax(dim=-1) != data.answer).float().mean().item()
 
 
-def looks(model: nn.Module, data: StoryBatch) -> Float[Tensor, "K B S"]:
+def looks(model: nn.Module, data: StoryBatch) -> Float[Tensor, "L B S"]:
     """Where each hop looks: its weights over the story, as the trace has them."""
     with trace(model) as maps:
         answers(model, data, rows=len(data))
     return torch.stack([one.weights[:, 0, 0] for one in maps.values()])
 
 
-def hits(model: nn.Module, data: StoryBatch, *, right: bool = True) -> Float[Tensor, "K F"]:
+def hits(model: nn.Module, data: StoryBatch, *, right: bool = True) -> Float[Tensor, "L F"]:
     """How often the peak of hop k is on supporting fact f, 0 to 1; NaN for a fact that no question has.
 
     Args:
@@ -179,7 +179,7 @@ def hits(model: nn.Module, data: StoryBatch, *, right: bool = True) -> Float[Ten
         data: questions.
         right: count only the questions that the model answers rightly.
     """
-    peaks = looks(model, data).argmax(dim=-1)  # (K, B)
+    peaks = looks(model, data).argmax(dim=-1)  # (L, B)
     known = (
         answers(model, data).argmax(dim=-1) == data.answer if right else torch.ones_like(data.answer).bool()
     )

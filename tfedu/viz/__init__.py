@@ -9,6 +9,7 @@ from tfedu.viz.diagrams import attention_diagram, bottleneck_diagram
 from tfedu.viz.heatmap import heatmap, plotly_heatmap
 from tfedu.viz.show import show, svg
 from tfedu.viz.steps import plotly_steps
+from tfedu.viz.stories import story
 from tfedu.viz.style import figure, plotly_template, use
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "plotly_steps",
     "plotly_template",
     "show",
+    "story",
     "svg",
     "use",
 ]
