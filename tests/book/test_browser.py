@@ -73,7 +73,7 @@ def test_bertviz_is_interactive(path: str, visits: Visits) -> None:
 def test_math_is_typeset(path: str, visits: Visits) -> None:
     raw = visits(path).page.evaluate(
         "[...document.querySelectorAll('.math')]"
-        ".filter(e => !e.querySelector('.katex-html .mord, .katex-html .mopen') || !e.querySelector('math')"
+        ".filter(e => !e.querySelector('.katex-html :is(.mord, .mop, .mopen)') || !e.querySelector('math')"
         " || e.querySelector('.katex-error'))"
         ".map(e => e.textContent)"
     )

@@ -112,9 +112,7 @@ def test_a_pulled_weight_gives_another_answer_and_undo_takes_it_back(play: Any, 
     story, question = memory.EXAMPLES[0]
     apple = story.index("ben took the apple")
     changed = [
-        hop
-        for hop in range(3)
-        if reader(story, question, edit={f"hop.{hop}": pin(0, apple)}).answer != first
+        hop for hop in range(3) if reader(story, question, edit={f"hop.{hop}": pin(0, apple)}).answer != first
     ]
     assert changed, "some hop can be led to the apple"
     hop = changed[0]

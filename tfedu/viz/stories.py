@@ -63,7 +63,9 @@ def story(
                 x = left + hop * (_COLUMN + _GAP)
                 ax.add_patch(Rectangle((x, row + 0.16), _COLUMN, 0.68, color=PANEL.light, lw=0))
                 if weight >= 0.01:
-                    ax.add_patch(Rectangle((x, row + 0.16), _COLUMN * weight, 0.68, color=WEIGHTS.light, lw=0))
+                    ax.add_patch(
+                        Rectangle((x, row + 0.16), _COLUMN * weight, 0.68, color=WEIGHTS.light, lw=0)
+                    )
         if question:
             ax.text(0.18, S + 0.7, question, va="center", color=QUERY.text, fontsize=11, fontweight=600)
         headline(ax, title)

@@ -33,7 +33,8 @@ button[aria-pressed="true"] { color: var(--ground); background: var(--ink); bord
 .shaft { fill: none; stroke: var(--mark); stroke-width: 2.5; }
 .head { fill: var(--mark); stroke: var(--ground); stroke-width: 1.5; }
 .hit { fill: transparent; } .ring { fill: none; }
-.tip { cursor: grab; touch-action: none; outline: none; }
+/* The ring shows the focus; the clear outline is for systems that paint with their own colours. */
+.tip { cursor: grab; touch-action: none; outline: 3px solid transparent; }
 .held, .held .tip { cursor: grabbing; }
 .tip.lit .ring { stroke: var(--mark); stroke-width: 1.5; fill: color-mix(in srgb, var(--mark) 16%, transparent); }
 .tip:focus-visible .ring { stroke: var(--weights); stroke-width: 3; }
