@@ -53,9 +53,7 @@ POSITION = {
     "the paper counts from 1": lambda J, D: torch.tensor(
         [[(1 - j / J) - (k / D) * (1 - 2 * j / J) for k in range(D)] for j in range(J)]
     ),
-    "have changed places": lambda J, D: torch.tensor(
-        [[(1 - k / D) - (j / J) * (1 - 2 * k / D) for k in range(1, D + 1)] for j in range(1, J + 1)]
-    ),
+    "Only the first part": lambda J, D: torch.tensor([[1 - j / J] * D for j in range(1, J + 1)]),
     "rows are the words": lambda J, D: position_encoding(J, D).transpose(0, 1),
     "bag of words": lambda J, D: torch.full((J, D), 1.0),
     "A sign": lambda J, D: torch.tensor(

@@ -94,10 +94,6 @@ def position_encoding(answer: Callable[[int, int], Float[Tensor, "J D"]]) -> Ver
         j, k = table(J, D, first=0)
         return (1 - j) - k * (1 - 2 * j)
 
-    def exchanged(J: int, D: int) -> Tensor:
-        j, k = table(J, D)
-        return (1 - k) - j * (1 - 2 * k)
-
     def added(J: int, D: int) -> Tensor:
         j, k = table(J, D)
         return (1 - j) + k * (1 - 2 * j)
@@ -111,7 +107,11 @@ def position_encoding(answer: Callable[[int, int], Float[Tensor, "J D"]]) -> Ver
                 from_zero,
                 "You count j and k from 0, as Python does; the paper counts from 1. torch.arange(1, J + 1).",
             ),
-            Mistake(exchanged, "j/J and k/D have changed places: which of them belongs to the word's place?"),
+            Mistake(
+                lambda J, D: (1 - table(J, D)[0]).expand(J, D),
+                "Only the first part is there, 1 - j/J: it is the same in every feature. The second part, with k/D, "
+                "lets the last features prefer the last words.",
+            ),
             Mistake(
                 lambda J, D: reference(J, D).T,
                 "The table is turned round: rows are the words, columns the features.",

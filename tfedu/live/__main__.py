@@ -10,9 +10,6 @@ from tfedu.live.export import ExportError
 from tfedu.live.reader import export_reader
 from tfedu.live.translator import export_translator
 
-#: How each class of a shipped model is exported.
-EXPORTS = {"Seq2Seq": export_translator, "MemN2N": export_reader}
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Export shipped models; return the exit status: 0 done, 2 for one that cannot be."""
@@ -24,10 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = given.out or weights.data_dir() / "live"
     for name in given.names:
         try:
-            kind = weights.load(name).kind
-            if kind not in EXPORTS:
-                raise ExportError(f"{name} is a {kind}; the page has labs for {', '.join(EXPORTS)} only.")
-            path = EXPORTS[kind](name, folder / f"{name}.live.safetensors", half=not given.full)
+            export = export_reader if weights.load(name).kind == "MemN2N" else export_translator
+            path = export(name, folder / f"{name}.live.safetensors", half=not given.full)
         except (ExportError, weights.CheckpointError) as error:
             print(f"{p.prog}: {error}", file=sys.stderr)
             return 2

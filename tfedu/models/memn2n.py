@@ -169,12 +169,13 @@ class MemN2N(nn.Module):
         age = torch.arange(S - 1, -1, -1, device=story.device) if ages is None else ages.clamp_min(0)
 
         adjacent = self.config.tying == "adjacent"
-        u = (self.embedding[0] if adjacent else self.question)(question, self._places(question))
+        embeddings: list[SentenceEmbedding] = list(self.embedding)  # type: ignore[arg-type]
+        u = (embeddings[0] if adjacent else self.question)(question, self._places(question))
         u = rearrange(u, "b d -> b 1 d")
         table = story if sentences is None else sentences
         places = self._places(table)
         memories = []
-        for embed in self.embedding:
+        for embed in embeddings:
             vectors = embed(table, places)
             vectors = vectors if sentences is None else F.embedding(story, vectors)
             memories.append(vectors if embed.ages is None else vectors + embed.ages(age))
@@ -188,9 +189,9 @@ class MemN2N(nn.Module):
             u = (u if adjacent else self.between(u)) + found  # equation 4
         u = rearrange(u, "b 1 d -> b d")
         # Equation 3, before its softmax.
-        return F.linear(u, self.embedding[-1].words.weight) if adjacent else self.answer(u)
+        return F.linear(u, embeddings[-1].words.weight) if adjacent else self.answer(u)
 
     def _places(self, sentences: Int[Tensor, "*batch J"]) -> Float[Tensor, "*batch J D"] | None:
         if not self.config.position:
             return None
-        return position_encoding(sentences != PAD, self.config.width, self.embedding[0].words.weight.dtype)
+        return position_encoding(sentences != PAD, self.config.width, next(self.parameters()).dtype)

@@ -46,8 +46,11 @@ class StoryBatch:
 
     def to(self, device: torch.device | str) -> StoryBatch:
         """The same batch on `device`."""
-        tensors = (self.sentences, self.story, self.question, self.ages, self.answer, self.facts)
-        return StoryBatch(*(t.to(device) for t in tensors), self.linear)
+        sentences, story, question, ages, answer, facts = (
+            t.to(device)
+            for t in (self.sentences, self.story, self.question, self.ages, self.answer, self.facts)
+        )
+        return StoryBatch(sentences, story, question, ages, answer, facts, self.linear)
 
     def words(self) -> Int[Tensor, "B S J"]:
         """The stories spelled out."""
@@ -77,11 +80,10 @@ def encode(stories: Sequence[Story], tokenizer: Tokenizer, memory: int = 50) -> 
     if not stories:
         raise ValueError("there are no stories to encode.")
     kept = [story.sentences[-memory:] for story in stories]
-    row = {
-        words: number for number, words in enumerate(sorted({w for story in kept for w in story}), start=1)
-    }
-    sentences = F.pad(pad([tokenizer.encode(words) for words in row])[0], (0, 0, 1, 0))
-    told, real = pad([[row[words] for words in story] for story in kept])
+    known = sorted({words for story in kept for words in story})
+    number = {words: row for row, words in enumerate(known, start=1)}
+    sentences = F.pad(pad([tokenizer.encode(words) for words in known])[0], (0, 0, 1, 0))
+    told, real = pad([[number[words] for words in story] for story in kept])
     ages = (real.sum(dim=1, keepdim=True) - 1 - torch.arange(real.shape[1])).masked_fill(~real, -1)
     question, _ = pad([tokenizer.encode(story.question) for story in stories])
     answer = torch.tensor([tokenizer.encode([story.answer])[0] for story in stories])

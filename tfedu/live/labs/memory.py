@@ -114,7 +114,7 @@ def still(recording: dict[str, Any]) -> str:
                 f'<rect x="{x}" y="{y + 4}" width="{_BAR * row[i]:.1f}" height="15" '
                 'style="fill:var(--tf-weights,#6A3D9A)"/>'
             )
-    looked = [story[max(range(len(row)), key=lambda i, row=row: row[i])] for row in weights]
+    looked = [story[row.index(max(row))] for row in weights]
     spoken = html.escape(
         f"A story of {len(story)} sentences and the question “{recording['question']}?”. "
         + " ".join(f"Hop {hop + 1} looks at “{sentence}”." for hop, sentence in enumerate(looked))

@@ -74,7 +74,7 @@ export class World {
   ask(question: Sentence): Answer | undefined {
     const [, verb, article, thing, , , room] = question;
     if (verb === "was") {
-      const trip = this.trips.findLast((one) => one.thing === thing && one.after === room);
+      const trip = this.trips.filter((one) => one.thing === thing && one.after === room).at(-1);
       return trip && { answer: trip.before, facts: trip.facts };
     }
     if (question.length === 3) {
