@@ -18,7 +18,11 @@ from torch import Tensor
 from tfedu import weights
 from tfedu.data.text import EOS, Tokenizer, collate, tokenizer_from_json
 from tfedu.models.seq2seq import Seq2Seq, Seq2SeqConfig
+from tfedu.models.transformer import Transformer
 from tfedu.trace import AttentionMap, trace
+
+#: What a `Translator` can work with.
+TranslationModel = Seq2Seq | Transformer
 
 #: The row of a map at which the translator decided to stop, as labelled in figures.
 END = "(end)"

@@ -4,6 +4,7 @@ from tfedu.attention.additive import Additive
 from tfedu.attention.dot_product import DotProduct
 from tfedu.attention.luong import LuongConcat, LuongDot, LuongGeneral
 from tfedu.attention.mechanism import (
+    KeysValues,
     Mechanism,
     MultiHeadAttention,
     Prepared,
@@ -17,6 +18,7 @@ from tfedu.attention.rotary import Rotary, rotate
 __all__ = [
     "Additive",
     "DotProduct",
+    "KeysValues",
     "LuongConcat",
     "LuongDot",
     "LuongGeneral",

@@ -119,6 +119,13 @@ def check_widths(q: Tensor, k: Tensor, query_width: int, key_width: int, name: s
         )
 
 
+class KeysValues(NamedTuple):
+    """The keys and values of all heads; see `MultiHeadAttention.keys_values`."""
+
+    keys: Float[Tensor, "B H S K"]
+    values: Float[Tensor, "B H S K"]
+
+
 class MultiHeadAttention(nn.Module):
     """Several heads beside each other, each with its own projections (Vaswani et al. 2017, section 3.2.2).
 
@@ -164,12 +171,27 @@ class MultiHeadAttention(nn.Module):
 
         `mask` is (B, T, S) for all heads alike, or (B, H, T, S); axes of size 1 broadcast.
         """
-        keys = queries if keys is None else keys
-        values = keys if values is None else values
+        return self.attend(queries, self.keys_values(queries if keys is None else keys, values), mask)
+
+    def keys_values(
+        self, keys: Float[Tensor, "B S D"], values: Float[Tensor, "B S D"] | None = None
+    ) -> KeysValues:
+        """What the heads look at: a decoder makes it once for each word, and keeps it for all later ones."""
+        return KeysValues(
+            *(
+                rearrange(project(x), "b s (h k) -> b h s k", h=self.heads)
+                for project, x in ((self.key, keys), (self.value, keys if values is None else values))
+            )
+        )
+
+    def attend(
+        self,
+        queries: Float[Tensor, "B T D"],
+        seen: KeysValues,
+        mask: Bool[Tensor, "#B #T #S"] | Bool[Tensor, "#B #H #T #S"] | None = None,
+    ) -> Float[Tensor, "B T D"]:
+        """Attend from `queries` to what `keys_values` made."""
         if mask is not None and mask.dim() == 3:
             mask = rearrange(mask, "b t s -> b 1 t s")
-        q, k, v = (
-            rearrange(project(x), "b n (h k) -> b h n k", h=self.heads)
-            for project, x in ((self.query, queries), (self.key, keys), (self.value, values))
-        )
-        return self.output(rearrange(self.mechanism(q, k, v, mask), "b h t k -> b t (h k)"))
+        q = rearrange(self.query(queries), "b t (h k) -> b h t k", h=self.heads)
+        return self.output(rearrange(self.mechanism(q, *seen, mask), "b h t k -> b t (h k)"))

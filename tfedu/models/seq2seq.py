@@ -15,8 +15,6 @@ training step needs no loop over the words; two layers or one where Sutskever ha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -29,8 +27,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from tfedu.attention import Additive, LuongConcat, LuongDot, LuongGeneral, Mechanism, Prepared
-
-PAD, BOS, EOS = 0, 1, 2  # as in tfedu.data.text, which models do not import
+from tfedu.blocks.beam import PAD, beam_search, evaluating
 
 #: The recurrent state (layers, B, H): of a GRU h, of an LSTM (h, c).
 State = Tensor | tuple[Tensor, Tensor]
@@ -279,63 +276,30 @@ class Seq2Seq(nn.Module):
     ) -> list[list[int]]:
         """The best translations found, as ids without BOS, EOS and padding.
 
-        Beam search keeps the `beam` best beginnings of each sentence; 1 is greedy search. Beginnings are
-        compared by ``log p / ((5 + length) / 6) ** length_penalty`` (Wu et al. 2016, equation 14): 0 favours
-        short translations, 1 is about the mean per word.
-
         Args:
             source: ids, padded on the right.
             source_mask: which of them are real; None means all.
-            beam: how many beginnings to keep.
-            length_penalty: see above.
+            beam, length_penalty: see `tfedu.blocks.beam.beam_search`; a beam of 1 is greedy search.
             max_length: longest translation, EOS included; twice the source's length and 10 unless given.
 
         Raises:
             ValueError: if `beam` or `max_length` is below 1.
         """
         limit = 2 * source.shape[1] + 10 if max_length is None else max_length
-        if beam < 1 or limit < 1:
-            raise ValueError(f"beam and max_length must be at least 1; got {beam} and {limit}.")
-        with _evaluating(self):
-            return self._search(source, source_mask, beam, length_penalty, limit)
-
-    def _search(
-        self, source: Tensor, source_mask: Tensor | None, beam: int, length_penalty: float, limit: int
-    ) -> list[list[int]]:
-        B, device = len(source), source.device
-        state, memory = self.encode(source, source_mask)
-        each = repeat(torch.arange(B, device=device), "b -> (b k)", k=beam)
-        state, memory = _take_state(state, each), _take_memory(memory, each)
-
-        words = torch.full((B * beam, 1), BOS, device=device)
-        # All beginnings of a sentence are alike at first: only one of them may be continued.
-        log_p = torch.full((B, beam), -torch.inf, device=device)
-        log_p[:, 0] = 0.0
-        length = torch.zeros(B, beam, device=device)
-        ended = torch.zeros(B, beam, dtype=torch.bool, device=device)
-        for _ in range(limit):
-            logits, state = self.decoder(words[:, -1:], state, memory)
-            step = rearrange(logits.float().log_softmax(-1), "(b k) 1 v -> b k v", k=beam)
-            step[..., [PAD, BOS]] = -torch.inf
-            # What has ended goes on with padding, at no cost and without growing longer.
-            step[ended] = -torch.inf
-            step[..., PAD] = torch.where(ended, 0.0, step[..., PAD])
-            V = step.shape[-1]
-            total = log_p.unsqueeze(-1) + step
-            longer = length + (~ended).float()
-            score = total / (((5 + longer) / 6) ** length_penalty).unsqueeze(-1)
-            chosen = rearrange(score, "b k v -> b (k v)").topk(beam, dim=1).indices
-            origin, word = chosen // V, chosen % V
-            log_p = rearrange(total, "b k v -> b (k v)").gather(1, chosen)
-            length, ended = longer.gather(1, origin), ended.gather(1, origin) | (word == EOS)
-            rows = rearrange(origin + beam * torch.arange(B, device=device).unsqueeze(1), "b k -> (b k)")
-            words = torch.cat([words[rows], rearrange(word, "b k -> (b k) 1")], dim=1)
-            if ended.all():
-                break
-            if beam > 1:  # a greedy search never changes rows
-                state = _take_state(state, rows)
-        best = rearrange(words, "(b k) t -> b k t", k=beam)[:, 0, 1:]
-        return [[i for i in row if i not in (PAD, EOS)] for row in best.tolist()]
+        with evaluating(self):
+            state, memory = self.encode(source, source_mask)
+            each = repeat(torch.arange(len(source), device=source.device), "b -> (b k)", k=max(beam, 1))
+            memory = _take_memory(memory, each)
+            return beam_search(
+                lambda words, state: self.decoder(words, state, memory),
+                _take_state(state, each),
+                _take_state,
+                sentences=len(source),
+                beam=beam,
+                length_penalty=length_penalty,
+                longest=limit,
+                device=source.device,
+            )
 
 
 def _embedding(vocabulary: int, width: int) -> nn.Embedding:
@@ -386,13 +350,3 @@ def _take_memory(memory: Memory | None, rows: Tensor) -> Memory | None:
     if memory is None:
         return None
     return Memory(Prepared(memory.keys.keys[rows]), memory.values[rows], memory.mask[rows])
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(training)

@@ -3,7 +3,7 @@
 import math
 from typing import Literal, get_args
 
-Schedule = Literal["constant", "linear", "cosine"]
+Schedule = Literal["constant", "linear", "cosine", "inverse_sqrt"]
 
 
 def factor(schedule: Schedule, step: int, *, steps: int, warmup: int = 0) -> float:
@@ -12,6 +12,8 @@ def factor(schedule: Schedule, step: int, *, steps: int, warmup: int = 0) -> flo
     The factor climbs in a line over the first ``warmup`` steps and is 1 at step ``warmup``. After it,
     ``constant`` stays at 1, ``linear`` falls in a line and ``cosine`` in half a cosine wave (Loshchilov and
     Hutter 2017, equation 5, without restarts); both would reach 0 at step ``steps``, the first one not taken.
+    ``inverse_sqrt`` falls with one over the root of the step and knows no end: it is equation 3 of Vaswani et
+    al. (2017) with ``warmup_steps = warmup + 1`` (they count steps from 1), divided by its peak, `noam_peak`.
 
     Raises:
         ValueError: for an unknown schedule, or a warm-up longer than the training.
@@ -24,5 +26,16 @@ def factor(schedule: Schedule, step: int, *, steps: int, warmup: int = 0) -> flo
         return (step + 1) / (warmup + 1)  # the first step already moves: 1 of warmup + 1, not 0
     if schedule == "constant":
         return 1.0
+    if schedule == "inverse_sqrt":
+        return math.sqrt((warmup + 1) / (step + 1))
     done = min(1.0, (step - warmup) / max(1, steps - warmup))
     return 1.0 - done if schedule == "linear" else 0.5 * (1.0 + math.cos(math.pi * done))
+
+
+def noam_peak(width: int, warmup: int) -> float:
+    """The peak learning rate of Vaswani et al. (2017), equation 3, for a model of this width.
+
+    ``lrate = width^-0.5 min(n^-0.5, n W^-1.5)`` peaks at step n = W, here ``warmup + 1``, with ``(width W)^-0.5``:
+    a wider model and a shorter warm-up both set another peak.
+    """
+    return (width * (warmup + 1)) ** -0.5

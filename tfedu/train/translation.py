@@ -14,14 +14,23 @@ from tfedu.data.text import PAD, Batch, Tokenizer, pad
 from tfedu.train.loop import Loss
 
 if TYPE_CHECKING:
-    from tfedu.models.seq2seq import Seq2Seq
+    from tfedu.translator import TranslationModel
 
 
-def translation_loss(model: nn.Module, batch: Batch) -> Loss:
-    """Cross-entropy of the right next word, in nats, summed over the real target words (EOS among them)."""
+def translation_loss(model: nn.Module, batch: Batch, smoothing: float = 0.0) -> Loss:
+    """Cross-entropy of the right next word, in nats, summed over the real target words (EOS among them).
+
+    With `smoothing` above 0, that share of the wanted probability is spread over the whole vocabulary (label
+    smoothing, Szegedy et al. 2016, section 7): a model then gains nothing by being surer than that. The loss is
+    no perplexity's logarithm any more, so validate without.
+    """
     logits = model(batch.source, batch.target_in, batch.source_mask)
     total = F.cross_entropy(
-        logits.float().flatten(0, 1), batch.target_out.flatten(), ignore_index=PAD, reduction="sum"
+        logits.float().flatten(0, 1),
+        batch.target_out.flatten(),
+        ignore_index=PAD,
+        reduction="sum",
+        label_smoothing=smoothing,
     )
     return Loss(total, int(batch.target_mask.sum()))
 
@@ -57,7 +66,7 @@ def perplexities(
 
 
 def translate_all(
-    model: Seq2Seq,
+    model: TranslationModel,
     sources: Sequence[Sequence[int]],
     *,
     beam: int = 1,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from tfedu.train.recipes.translate import grammar_recipe, multi30k_recipe
+from tfedu.train.recipes.translate import TRANSFORMER, grammar_recipe, multi30k_recipe
 from tfedu.train.run import Options, Run
 
 #: Chapter 1 compares reading directions on short sentences (in words).
@@ -23,6 +23,10 @@ ALL: dict[str, Callable[[Options], Run]] = {
     "translate-grammar-dot": grammar_recipe("translate-grammar-dot", **LONG, attention="dot"),
     "translate-grammar-general": grammar_recipe("translate-grammar-general", **LONG, attention="general"),
     "translate-grammar-concat": grammar_recipe("translate-grammar-concat", **LONG, attention="concat"),
+    "translate-grammar-transformer": grammar_recipe(
+        "translate-grammar-transformer", **LONG, family=TRANSFORMER
+    ),
     "translate-multi30k-none": multi30k_recipe("translate-multi30k-none"),
     "translate-multi30k-additive": multi30k_recipe("translate-multi30k-additive", attention="additive"),
+    "translate-multi30k-transformer": multi30k_recipe("translate-multi30k-transformer", family=TRANSFORMER),
 }

@@ -1,4 +1,4 @@
-"""Recipes for the translators of the first two chapters: on the generated grammar, and on Multi30k."""
+"""Recipes for the translators, recurrent and Transformer: on the generated grammar, and on Multi30k."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 import platform
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from tfedu import weights
 from tfedu.data import grammar, multi30k
 from tfedu.data.text import IdPair, SubwordTokenizer, Tokenizer, TranslationBatches, WordTokenizer
 from tfedu.models.seq2seq import Seq2Seq, Seq2SeqConfig
+from tfedu.models.transformer import Transformer, TransformerConfig
 from tfedu.train.loop import TrainConfig
 from tfedu.train.progress import History
 from tfedu.train.run import Options, Run
@@ -33,7 +36,48 @@ from tfedu.train.translation import (
 TEST_SEED, VALIDATION_SEED = 10_001, 10_002
 
 
-def grammar_recipe(name: str, *, words: tuple[int, int], steps: int, **kind: Any) -> Callable[[Options], Run]:
+@dataclass(frozen=True)
+class Family:
+    """A family of translators: how large it is on each corpus, and how it likes to be trained there.
+
+    Attributes:
+        model, config: its classes.
+        grammar, multi30k: sizes, which ``--set`` can change.
+        grammar_training, multi30k_training: changes of the corpus's `TrainConfig`.
+        smoothing: label smoothing on Multi30k. The grammar has one right word at each place.
+    """
+
+    model: type[Seq2Seq] | type[Transformer]
+    config: type[Seq2SeqConfig] | type[TransformerConfig]
+    grammar: dict[str, Any]
+    multi30k: dict[str, Any]
+    grammar_training: dict[str, Any]
+    multi30k_training: dict[str, Any]
+    smoothing: float = 0.0
+
+
+RECURRENT = Family(
+    Seq2Seq,
+    Seq2SeqConfig,
+    grammar={"embedding": 64, "hidden": 128, "dropout": 0.1},
+    multi30k={"embedding": 128, "hidden": 288, "dropout": 0.3},
+    grammar_training={"lr": 3e-3},
+    multi30k_training={"lr": 2e-3},
+)
+TRANSFORMER = Family(
+    Transformer,
+    TransformerConfig,
+    grammar={"width": 64, "layers": 2, "heads": 4, "feed_forward": 192, "dropout": 0.1, "norm": "pre"},
+    multi30k={"width": 128, "layers": 3, "heads": 4, "feed_forward": 384, "dropout": 0.3, "norm": "pre"},
+    grammar_training={"lr": 3e-3},
+    multi30k_training={"lr": 2.5e-3, "steps": 8000, "warmup": 400, "betas": (0.9, 0.98)},
+    smoothing=0.1,
+)
+
+
+def grammar_recipe(
+    name: str, *, words: tuple[int, int], steps: int, family: Family = RECURRENT, **kind: Any
+) -> Callable[[Options], Run]:
     """A recipe that trains one kind of translator on sentences of `words` (shortest, longest) words."""
 
     def recipe(options: Options) -> Run:
@@ -48,7 +92,7 @@ def grammar_recipe(name: str, *, words: tuple[int, int], steps: int, **kind: Any
         ]
         wanted = [" ".join(pair.target) for pair in test]
 
-        def score(model: Seq2Seq, pairs: Sequence[IdPair]) -> tuple[dict[str, float], str]:
+        def score(model: Seq2Seq | Transformer, pairs: Sequence[IdPair]) -> tuple[dict[str, float], str]:
             found = decode_all(english, translate_all(model, [source for source, _ in pairs]))
             right, signature = bleu(found, wanted, tokenize="none")
             exact = sum(f == w for f, w in zip(found, wanted, strict=True)) / len(wanted)
@@ -58,12 +102,16 @@ def grammar_recipe(name: str, *, words: tuple[int, int], steps: int, **kind: Any
         return _run(
             name,
             options,
-            TrainConfig(steps, lr=3e-3, warmup=100, schedule="cosine", validate_every=250, save_every=250),
+            replace(
+                TrainConfig(steps, warmup=100, schedule="cosine", validate_every=250, save_every=250),
+                **family.grammar_training,
+            ),
+            family,
             tokenizers=(german, english),
             parts=[[(pair.source, pair.target) for pair in part] for part in (train, validation, test)],
             references=wanted,
             score=score,
-            size={"embedding": 64, "hidden": 128, "dropout": 0.1},
+            size=family.grammar,
             kind=kind,
             data=f"generated German to English grammar (tfedu.data.grammar), {len(train)} pairs of "
             f"{words[0]} to {words[1]} words",
@@ -74,18 +122,22 @@ def grammar_recipe(name: str, *, words: tuple[int, int], steps: int, **kind: Any
     return recipe
 
 
-def multi30k_recipe(name: str, **kind: Any) -> Callable[[Options], Run]:
+def multi30k_recipe(name: str, *, family: Family = RECURRENT, **kind: Any) -> Callable[[Options], Run]:
     """A recipe that trains one kind of translator on Multi30k, German to English, lower-cased subwords."""
 
     def recipe(options: Options) -> Run:
-        size = options.setting("vocabulary", 4000)
+        joint = kind.get("tied") == "all"  # one vocabulary, learned from both languages
+        size = options.setting("vocabulary", 6000 if joint else 4000)
         train, validation, test = (multi30k.load(split) for split in ("train", "val", "test"))
-        german, english = (
-            SubwordTokenizer.train([pair[side] for pair in train], size, lowercase=True) for side in (0, 1)
-        )
+        sides: list[tuple[int, ...]] = [(0, 1)] if joint else [(0,), (1,)]
+        learned = [
+            SubwordTokenizer.train([pair[one] for pair in train for one in side], size, lowercase=True)
+            for side in sides
+        ]
+        german, english = learned[0], learned[-1]
         wanted = [line.lower() for _, line in test]
 
-        def score(model: Seq2Seq, pairs: Sequence[IdPair]) -> tuple[dict[str, float], str]:
+        def score(model: Seq2Seq | Transformer, pairs: Sequence[IdPair]) -> tuple[dict[str, float], str]:
             scores, signature = {}, ""
             for beam in (1, 5):
                 found = decode_all(english, translate_all(model, [source for source, _ in pairs], beam=beam))
@@ -96,15 +148,22 @@ def multi30k_recipe(name: str, **kind: Any) -> Callable[[Options], Run]:
         return _run(
             name,
             options,
-            TrainConfig(3600, lr=2e-3, warmup=200, schedule="cosine", validate_every=200, save_every=100),
+            replace(
+                TrainConfig(3600, warmup=200, schedule="cosine", validate_every=200, save_every=100),
+                **family.multi30k_training,
+            ),
+            family,
             tokenizers=(german, english),
             parts=[train, validation, test],
             references=wanted,
             score=score,
-            size={"embedding": 128, "hidden": 288, "dropout": 0.3},
+            size=family.multi30k,
+            smoothing=family.smoothing,
             kind=kind,
-            data="Multi30k task 1, German to English, 29,000 pairs, lower-cased, byte-pair vocabularies "
-            f"of {size} types each learned from the training part",
+            data="Multi30k task 1, German to English, 29,000 pairs, lower-cased, "
+            + (f"one byte-pair vocabulary of {size} types" if joint else "byte-pair vocabularies of ")
+            + ("" if joint else f"{size} types each")
+            + " learned from the training part",
             licence="Multi30k names no licence for its texts; they derive from Flickr30K, for "
             "non-commercial research and education. Treat these weights the same way.",
         )
@@ -117,15 +176,17 @@ def _run(
     name: str,
     options: Options,
     training: TrainConfig,
+    family: Family,
     *,
     tokenizers: tuple[Tokenizer, Tokenizer],
     parts: Sequence[Sequence[tuple[str | Sequence[str], str | Sequence[str]]]],
     references: Sequence[str],
-    score: Callable[[Seq2Seq, Sequence[IdPair]], tuple[dict[str, float], str]],
+    score: Callable[[Any, Sequence[IdPair]], tuple[dict[str, float], str]],
     size: dict[str, Any],
     kind: dict[str, Any],
     data: str,
     licence: str,
+    smoothing: float = 0.0,
 ) -> Run:
     """What the two corpora share: the model, its batches, validation by loss, and the card at the end.
 
@@ -136,14 +197,14 @@ def _run(
         [(source.encode(one), target.encode(other)) for one, other in part] for part in parts
     )
     chosen = {setting: options.setting(setting, default) for setting, default in size.items()}
-    config = Seq2SeqConfig(len(source), len(target), **chosen, **kind)
+    config = family.config(len(source), len(target), **chosen, **kind)
     checks = list(TranslationBatches(validation, 4096))
 
     def validate(model: nn.Module) -> dict[str, float]:
         return {"loss": nats_per_token(model, checks)}
 
     def finish(model: nn.Module, history: History, folder: Path) -> None:
-        assert isinstance(model, Seq2Seq)
+        assert isinstance(model, Seq2Seq | Transformer)
         nats = nats_per_token(model, TranslationBatches(test, 4096))
         scores, how = score(model, test)
         scores = perplexities(nats, [ids for _, ids in test], references) | scores
@@ -163,9 +224,9 @@ def _run(
         )
 
     return Run(
-        Seq2Seq(config),
+        family.model(config),  # type: ignore[arg-type]
         TranslationBatches(train, options.setting("tokens", 2048), seed=options.seed),
-        translation_loss,
+        partial(translation_loss, smoothing=options.setting("smoothing", smoothing)),
         options.config(training),
         validate,
         finish,
@@ -174,8 +235,8 @@ def _run(
 
 def ship(
     name: str,
-    model: Seq2Seq,
-    config: Seq2SeqConfig,
+    model: Seq2Seq | Transformer,
+    config: Seq2SeqConfig | TransformerConfig,
     history: History,
     folder: Path,
     options: Options,

@@ -1,0 +1,1 @@
+"""Blocks: what three or more models share unchanged."""
