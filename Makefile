@@ -39,8 +39,9 @@ train: $(STAMP) ## train a shipped checkpoint anew: make train RECIPE=translate-
 	@test -n "$(RECIPE)" || { echo "Say which: make train RECIPE=..."; ls tfedu/train/recipes 2>/dev/null; exit 2; }
 	@$(BIN)/python -m tfedu.train $(RECIPE)
 
-bench:          ## compare speed with other libraries
-	@if test -d benchmarks; then $(BIN)/python -m benchmarks; else echo "There are no benchmarks yet."; fi
+bench: $(STAMP) ## compare speed with other libraries: make bench, or make bench NAME=page
+	@if command -v npm >/dev/null; then test -d web/node_modules/onnxruntime-web || npm --prefix web ci --no-audit --no-fund --loglevel=error; fi
+	@$(BIN)/python -m benchmarks $(NAME)
 
 clean:          ## remove what was built; keep the environment
 	rm -rf _build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Side by side with peers: each module here answers one question; its answer is kept in `results/`."""
