@@ -69,9 +69,7 @@ def beam_search(
         origin, word = chosen // V, chosen % V
         log_p = rearrange(total, "b k v -> b (k v)").gather(1, chosen)
         length, ended = longer.gather(1, origin), ended.gather(1, origin) | (word == EOS)
-        rows = rearrange(
-            origin + beam * torch.arange(sentences, device=device).unsqueeze(1), "b k -> (b k)"
-        )
+        rows = rearrange(origin + beam * torch.arange(sentences, device=device).unsqueeze(1), "b k -> (b k)")
         words = torch.cat([words[rows], rearrange(word, "b k -> (b k) 1")], dim=1)
         if ended.all():
             break

@@ -213,9 +213,7 @@ class Transformer(nn.Module):
         checkpoint.fill(model)
         return model.eval()
 
-    def encode(
-        self, source: Int[Tensor, "B S"], source_mask: Bool[Tensor, "B S"] | None = None
-    ) -> Memory:
+    def encode(self, source: Int[Tensor, "B S"], source_mask: Bool[Tensor, "B S"] | None = None) -> Memory:
         """The source as the decoder sees it; no mask means no padding.
 
         A sentence without any real word is no error: who looks at it gathers zeros.
