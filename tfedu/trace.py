@@ -17,9 +17,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import replace as dataclass_replace
+from itertools import accumulate
 from typing import Any, Literal
 
 import torch
+import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -113,6 +115,11 @@ class Maps(Mapping[str, AttentionMap]):
         calls = self._rows[name]
         if len(calls) == 1:
             return AttentionMap(calls[0], name)
+        ends = accumulate(rows.shape[2] for rows in calls)
+        if all(rows.shape[3] == end for rows, end in zip(calls, ends, strict=True)):
+            # A decoder's keys grow by the words that it writes; it gives no weight to those yet to come.
+            widest = calls[-1].shape[3]
+            calls = [F.pad(rows, (0, widest - rows.shape[3])) for rows in calls]
         if any(
             (*rows.shape[:2], rows.shape[3]) != (*calls[0].shape[:2], calls[0].shape[3]) for rows in calls
         ):
@@ -180,7 +187,8 @@ class Maps(Mapping[str, AttentionMap]):
 def trace(model: nn.Module, edit: Mapping[str, Edit] | None = None) -> Iterator[Maps]:
     """Catch the attention maps of every `Mechanism` in `model`, and change those that `edit` names.
 
-    A decoder that calls its mechanism once per word gets its rows stacked into one map. Calling `model(...)`
+    A decoder that calls its mechanism once per word gets its rows stacked into one map, also where its keys are
+    the words so far: what a row could not see yet is zero. Calling `model(...)`
     again inside one trace starts the maps anew: they are those of the last run. The names are those of
     ``model.named_modules()``, without a final ``.mechanism`` (the one inside a `MultiHeadAttention`).
 
@@ -260,7 +268,10 @@ def replace(by: Tensor) -> Edit:
     """Put another map in place of the model's: `by` is (T, S), (H, T, S) or (B, H, T, S)."""
 
     def edit(weights: Tensor, first_row: int) -> Tensor:
-        rows = by[..., first_row : first_row + weights.shape[2], :].to(weights)
+        T, S = weights.shape[2:]
+        rows = by[..., first_row : first_row + T, :].to(weights)
+        if first_row + T == S < by.shape[-2]:  # the keys are the words so far, and more rows are to come
+            rows = rows[..., :S]
         try:
             return rows.expand_as(weights)
         except RuntimeError as error:
@@ -279,12 +290,12 @@ def pin(query: int, key: int, weight: float = 1.0, head: int | None = None) -> E
 
     def edit(weights: Tensor, first_row: int) -> Tensor:
         T, S = weights.shape[2:]
-        if not 0 <= key < S:
-            raise IndexError(f"key {key} is not one of the map's {S} keys.")
         if head is not None:
             _check_head(head, weights)
         if not first_row <= query < first_row + T:
             return weights
+        if not 0 <= key < S:
+            raise IndexError(f"key {key} is not one of the {S} keys of row {query}.")
         heads = slice(None) if head is None else slice(head, head + 1)
         changed = weights.clone()
         row = changed[:, heads, query - first_row].clone()

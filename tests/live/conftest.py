@@ -51,10 +51,12 @@ class Site:
             for path in lab.STATIC.iterdir():
                 (folder / path.name).symlink_to(path)
             for path in (weights.data_dir() / "live").glob("*.live.safetensors"):
+                copy = folder / path.name
                 if kind == "live":
-                    (folder / path.name).symlink_to(path)
+                    copy.symlink_to(path)
                 else:
-                    (folder / path.name).write_bytes(path.read_bytes()[:100_000])
+                    copy.write_bytes(path.read_bytes()[:100_000])
+                copy.with_suffix(".js").write_text(lab.model_script(copy), "ascii")
         shutil.copy(ROOT / "book" / "site" / "palette.css", root / "static")
         (root / "book").mkdir()
 
@@ -102,8 +104,8 @@ class Opened:
         return str(self.page.locator(".said").inner_text())
 
     def models(self) -> int:
-        """How many model files the page asked for."""
-        return sum(url.endswith(".safetensors") for url in self.asked)
+        """How many model files the page asked for, over http or from the disk."""
+        return sum(url.endswith((".live.safetensors", ".live.js")) for url in self.asked)
 
     def outside(self) -> list[str]:
         """What it asked of any other place than its own."""
@@ -166,21 +168,22 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture
 def visit(browser: Any, site: Site) -> Iterator[Any]:
-    """Opens the page of a lab: visit("translate", damaged=False, width=1280, theme="light", …); the rest goes to
-    Playwright's `new_context`."""
+    """Opens the page of a lab: visit("translate", damaged=False, disk=False, width=1280, theme="light", …); with
+    `disk` from the disk, not over http. The rest goes to Playwright's `new_context`."""
     opened: list[Opened] = []
 
     def go(
         name: str = "translate",
         *,
         damaged: bool = False,
+        disk: bool = False,
         width: int = 1280,
         height: int = 1000,
         theme: str = "light",
         **context: Any,
     ) -> Opened:
         context.setdefault("reduced_motion", "reduce")
-        url = site.address + site.page(name, damaged)
+        url = (f"file://{site.root}/" if disk else site.address) + site.page(name, damaged)
         opened.append(Opened(browser, url, width, height, theme, **context))
         return opened[-1]
 

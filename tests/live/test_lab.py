@@ -1,7 +1,8 @@
 """The Translate lab in a real Chromium that can reach nothing but this machine."""
 
 import json
-from pathlib import Path
+import sys
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,8 +11,6 @@ from tfedu.live import Lab, lab
 from tfedu.live.labs import translate
 
 pytestmark = pytest.mark.browser
-AXE = Path(__file__).parents[1] / "book" / "vendor" / "axe.min.js"
-PALETTE = Path(__file__).parents[2] / "book" / "site" / "palette.css"
 MODEL = translate.MODEL + ".live.safetensors"
 SENTENCE = "Zwei Hunde spielen im Schnee."
 
@@ -163,6 +162,29 @@ def test_a_text_that_it_cannot_read_gets_a_friendly_word(visit: Any, text: str, 
     assert "snow" in translation(seen)
 
 
+def test_from_the_disk_it_runs_too(visit: Any) -> None:
+    seen = visit(disk=True)
+    translated(seen)
+    assert translation(seen) == translate.record(translate.MODEL, SENTENCE)["translation"]
+    assert [url.rsplit("/", 1)[1] for url in seen.asked if ".live." in url] == [f"{translate.MODEL}.live.js"]
+    assert seen.clean() == []
+
+
+def test_a_damaged_model_on_the_disk_says_so(visit: Any) -> None:
+    seen = visit(disk=True, damaged=True)
+    seen.ready()
+    write(seen, SENTENCE)
+    seen.until("$('.said').textContent.includes('could not start')")
+    assert seen.page.locator("figure.tf-lab-still svg").is_visible()
+    assert seen.errors == []
+
+
+def test_over_http_the_script_for_the_disk_never_comes(visit: Any) -> None:
+    seen = visit()
+    translated(seen)
+    assert [url.rsplit("/", 1)[1] for url in seen.asked if ".live." in url] == [MODEL]
+
+
 def test_a_damaged_model_says_so_and_leaves_the_still_figure(visit: Any) -> None:
     seen = visit(damaged=True)
     seen.ready()
@@ -209,7 +231,7 @@ def test_a_finger_pulls_a_weight(visit: Any) -> None:
 
 NOTEBOOK = """async ([recording, still]) => {
   const { default: door } = await import("../static/live/lab-translate.mjs");
-  const state = { name: "translate", recording, still, state: { text: recording.text }, asked: {} };
+  const state = { name: "translate", recording, still, state: {}, asked: {} };
   const heard = {};
   window.widget = {
     get: (name) => state[name],
@@ -268,3 +290,23 @@ def test_the_widget_sends_the_model_only_when_asked(shipped: Lab, monkeypatch: p
     assert len(sent[0][1][0]) == shipped.path.stat().st_size
     shipped.text = SENTENCE
     assert shipped.text == widget.asked["text"] == SENTENCE
+    shipped.text = SENTENCE
+    assert widget.asked["turn"] == 2, "the same text again must reach a page that has moved on"
+    assert shipped.translation == translate.record(translate.MODEL, SENTENCE)["translation"]
+    assert len(shipped.weights) == len(shipped.target_tokens)
+    with pytest.raises(AttributeError, match="has no 'vector'"):
+        _ = shipped.vector
+
+
+def test_colab_is_told_to_show_widgets(shipped: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By Colab's own words; nobody has tried it there."""
+    pytest.importorskip("anywidget")
+    calls: list[str] = []
+    output = ModuleType("google.colab.output")
+    output.enable_custom_widget_manager = lambda: calls.append("enabled")  # type: ignore[attr-defined]
+    output._widgets = SimpleNamespace(_installed_url=None)  # type: ignore[attr-defined]
+    for name, module in (("google", None), ("google.colab", None), ("google.colab.output", output)):
+        monkeypatch.setitem(sys.modules, name, module or ModuleType(name))
+    monkeypatch.delenv(lab.BOOK, raising=False)
+    assert shipped._repr_mimebundle_()
+    assert calls

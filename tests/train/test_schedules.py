@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfedu.train import factor
+from tfedu.train.schedules import noam_peak
 
 
-@given(st.sampled_from(["constant", "linear", "cosine"]), st.integers(1, 200), st.data())
+@given(st.sampled_from(["constant", "linear", "cosine", "inverse_sqrt"]), st.integers(1, 200), st.data())
 def test_it_climbs_to_one_and_never_rises_again(schedule, steps, data):
     warmup = data.draw(st.integers(0, steps - 1))
     values = [factor(schedule, step, steps=steps, warmup=warmup) for step in range(steps)]
@@ -26,3 +27,11 @@ def test_the_two_falls_meet_halfway_and_reach_zero():
 
 def test_a_warm_up_is_a_line():
     assert [factor("constant", step, steps=9, warmup=3) for step in range(5)] == [0.25, 0.5, 0.75, 1.0, 1.0]
+
+
+@given(st.integers(1, 1024), st.integers(0, 300), st.integers(0, 1000))
+def test_the_inverse_square_root_is_the_papers_equation_3(width, warmup, step):
+    n, W = step + 1, warmup + 1
+    paper = width**-0.5 * min(n**-0.5, n * W**-1.5)
+    ours = noam_peak(width, warmup) * factor("inverse_sqrt", step, steps=2000, warmup=warmup)
+    assert ours == pytest.approx(paper)

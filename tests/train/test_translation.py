@@ -32,6 +32,15 @@ def test_loss_does_not_see_what_padding_holds(model: Seq2Seq) -> None:
     torch.testing.assert_close(translation_loss(model, batch).total, before)
 
 
+def test_smoothing_spreads_a_share_of_what_is_wanted(model: Seq2Seq) -> None:
+    batch = collate(PAIRS)
+    log_p = model(batch.source, batch.target_in, batch.source_mask).log_softmax(-1)
+    wanted = 0.9 * torch.nn.functional.one_hot(batch.target_out, 12) + 0.1 / 12
+    expected = -(wanted * log_p).sum(-1)[batch.target_mask].sum()
+    torch.testing.assert_close(translation_loss(model, batch, smoothing=0.1).total, expected)
+    assert translation_loss(model, batch, smoothing=0.0).total == translation_loss(model, batch).total
+
+
 def test_a_model_that_knows_nothing_has_the_vocabulary_as_perplexity(model: Seq2Seq) -> None:
     for parameter in model.parameters():
         torch.nn.init.zeros_(parameter)

@@ -11,11 +11,13 @@ Each lab has one file in `tfedu/live/labs` and one in `web/src/labs`, both named
 
 from __future__ import annotations
 
+import base64
 import html
 import importlib
 import json
 import os
 import pkgutil
+import sys
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -23,6 +25,8 @@ from tfedu import weights
 from tfedu.live import labs
 
 STATIC = Path(__file__).parent / "static"
+#: A lab in a notebook that is dark: JupyterLab, Colab, VS Code.
+_DARK = '[data-jp-theme-light="false"] tf-lab, html[theme="dark"] tf-lab, .vscode-dark tf-lab'
 #: Set to 1 by the book's build: what a cell shows must then need no kernel.
 BOOK = "TFEDU_BOOK"
 
@@ -93,21 +97,34 @@ class Lab:
     @property
     def state(self) -> dict[str, Any]:
         """What the page shows now, edits included: as the reader left it."""
-        return dict(self.widget.state)
+        return self._content.state(self.recording) | self.widget.state
 
     def ask(self, wanted: dict[str, Any]) -> None:
-        """Show something else on the page, as if the reader had done it: `lab.ask({"text": "Ein Hund bellt."})`."""
+        """Show something else on the page, as if the reader had done it.
+
+        What follows from it in the state comes when the page has answered, which is after the running cell.
+        """
         self.widget.state = {**self.widget.state, **wanted}
-        self.widget.asked = {**self.widget.asked, **wanted}
+        turn = self.widget.asked.get("turn", 0) + 1  # so that the same, asked again, is news
+        self.widget.asked = {**wanted, "turn": turn}
 
     @property
     def text(self) -> str:
-        """The text that the page shows; set it to show another."""
+        """The text that the page shows; set it to show another.
+
+        What follows from it, such as the translation, is computed here as well, so the next line can read it.
+
+        Raises:
+            AttributeError: this lab has no text.
+        """
+        if "text" not in self.state:
+            raise AttributeError(f"the lab {self.name!r} has no text; it has {', '.join(self.state)}.")
         return str(self.state["text"])
 
     @text.setter
     def text(self, text: str) -> None:
-        self.ask({"text": text})
+        _ = self.text  # or there is none to set
+        self.ask(self._content.state(self._content.record(self.model, text)))
 
     def __getattr__(self, name: str) -> Any:
         """The rest of the state by its names, such as `lab.translation` and `lab.weights`."""
@@ -131,6 +148,8 @@ class Lab:
     def _repr_mimebundle_(self, **given: Any) -> Any:
         if os.environ.get(BOOK) == "1":
             return {"text/html": self.to_html()}
+        if "google.colab" in sys.modules:  # Colab shows widgets of others only when told to
+            importlib.import_module("google.colab.output").enable_custom_widget_manager()
         return self.widget._repr_mimebundle_(**given)
 
 
@@ -146,16 +165,24 @@ def model_file(name: str) -> Path:
     return path
 
 
+def model_script(path: Path) -> str:
+    """A model's file as a script, for pages opened from the disk, which may not fetch. See `web/src/lab/disk.ts`."""
+    name = path.name.removesuffix(".live.safetensors")
+    return f'tfeduModel("{name}","{base64.b64encode(path.read_bytes()).decode()}");\n'
+
+
 def _widget(lab: Lab) -> Any:
     try:
         import anywidget
         import traitlets
     except ImportError as error:
         raise ImportError("a lab in a notebook needs anywidget: pip install anywidget") from error
+    from tfedu.viz import palette
 
     class LabWidget(anywidget.AnyWidget):
         """The page's side is `web/src/lab/widget.ts`."""
 
+        _css = palette.scoped("tf-lab", _DARK)
         _esm = (STATIC / f"lab-{lab.name}.mjs").read_text("utf-8")
         name = traitlets.Unicode().tag(sync=True)
         recording = traitlets.Dict().tag(sync=True)
@@ -163,9 +190,7 @@ def _widget(lab: Lab) -> Any:
         state: Any = traitlets.Dict().tag(sync=True)
         asked: Any = traitlets.Dict().tag(sync=True)
 
-    widget: Any = LabWidget(
-        name=lab.name, recording=lab.recording, still=lab.still(), state=lab._content.state(lab.recording)
-    )
+    widget: Any = LabWidget(name=lab.name, recording=lab.recording, still=lab.still())
 
     def answer(asked: Any, content: Any, buffers: Any) -> None:
         """The page asks for the model when it is touched; the bytes do not travel before."""

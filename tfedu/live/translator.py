@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from tfedu import weights
 from tfedu.attention import Prepared
 from tfedu.data.text import BOS, EOS, PAD, UNK
-from tfedu.live.export import Graph, export_graphs
+from tfedu.live.export import ExportError, Graph, export_graphs
 from tfedu.models.seq2seq import Memory, Seq2Seq, State
 from tfedu.trace import trace
 from tfedu.translator import Translator
@@ -94,6 +94,8 @@ def export_translator(translator: str | Translator, path: str | Path, *, half: b
     """
     named = isinstance(translator, str)
     loaded = Translator.from_pretrained(translator) if isinstance(translator, str) else translator
+    if not isinstance(loaded.model, Seq2Seq):
+        raise ExportError(f"a {type(loaded.model).__name__} has no export yet; a Seq2Seq has.")
     driver = {
         "pad": PAD,
         "bos": BOS,

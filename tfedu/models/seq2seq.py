@@ -222,6 +222,11 @@ class Seq2Seq(nn.Module):
             kind = BahdanauDecoder if config.attention == "additive" else LuongDecoder
             self.decoder = kind(config, _mechanism(config) if mechanism is None else mechanism)
 
+    @property
+    def cross_attentions(self) -> list[str]:
+        """What a trace calls the maps from target to source: one, or none."""
+        return [] if self.config.attention == "none" else ["decoder.attention"]
+
     @classmethod
     def from_pretrained(cls, name: str | Path) -> Seq2Seq:
         """A trained translator: the name of a shipped checkpoint, or the path of a safetensors file.

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -193,11 +194,15 @@ class Transformer(nn.Module):
         self.output = nn.Linear(config.width, config.target_vocab, False) if config.tied == "none" else None
         self.encoder = nn.ModuleList(EncoderLayer(config, mechanism) for _ in range(config.layers))
         self.decoder = nn.ModuleList(DecoderLayer(config, mechanism) for _ in range(config.layers))
-        if config.norm == "pre":
-            self.encoder_norm, self.decoder_norm = (nn.LayerNorm(config.width) for _ in range(2))
-        else:  # each layer ends with a norm already
-            self.encoder_norm, self.decoder_norm = nn.Identity(), nn.Identity()
+        # A post-norm layer ends with a norm already.
+        last = nn.Identity if config.norm == "post" else partial(nn.LayerNorm, config.width)
+        self.encoder_norm, self.decoder_norm = last(), last()
         self.apply(_initialise)
+
+    @property
+    def cross_attentions(self) -> list[str]:
+        """What a trace calls the maps from target to source, the first layer's first."""
+        return [f"decoder.{number}.cross_attention" for number in range(self.config.layers)]
 
     @classmethod
     def from_pretrained(cls, name: str | Path) -> Transformer:
@@ -228,7 +233,8 @@ class Transformer(nn.Module):
         for layer in self.encoder:
             x = layer(x, mask)
         x = self.encoder_norm(x)
-        return Memory(tuple(layer.cross_attention.keys_values(x) for layer in self.decoder), mask)
+        seen = [layer.cross_attention.keys_values(x) for layer in self.decoder]  # type: ignore[operator, union-attr]
+        return Memory(tuple(seen), mask)
 
     def decode(
         self, tokens: Int[Tensor, "B T"], memory: Memory, past: Past | None = None

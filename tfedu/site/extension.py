@@ -253,11 +253,13 @@ def copy_labs(app: Sphinx, exception: Exception | None) -> None:
         return
     folder = Path(app.outdir, "_static", "live")
     folder.mkdir(parents=True, exist_ok=True)
-    models = (weights.data_dir() / "live").glob("*.live.safetensors")
+    models = sorted((weights.data_dir() / "live").glob("*.live.safetensors"))
     for path in (*lab.STATIC.glob("lab-*.js"), *models):
         copy = folder / path.name
         if not copy.exists() or copy.stat().st_mtime_ns != path.stat().st_mtime_ns:
-            shutil.copy2(path, copy)
+            if path in models:
+                copy.with_suffix(".js").write_text(lab.model_script(path), "ascii")
+            shutil.copy2(path, copy)  # last: the script is there if it is
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -158,5 +158,15 @@ def css() -> str:
     )
 
 
+def scoped(light: str, dark: str) -> str:
+    """The variables alone, for a guest on a page that is not ours.
+
+    Args:
+        light: the CSS selector of what shall have them.
+        dark: the same where that page is dark.
+    """
+    return f"{light} {{\n{_declarations(False)}\n}}\n{dark} {{\n{_declarations(True)}\n}}\n"
+
+
 if __name__ == "__main__":
     print(css(), end="")

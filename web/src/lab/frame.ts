@@ -5,6 +5,7 @@
 // it comes near the screen, and fetches its model only when a reader touches it. If that fails, the figure comes back.
 
 import { Model } from "../model.ts";
+import { fromDisk } from "./disk.ts";
 
 /** What a lab gets from its frame. */
 export interface Frame {
@@ -34,7 +35,6 @@ const FETCHING = "Fetching the model …";
 
 export type MakeLab = (frame: Frame) => Lab;
 
-
 /** Where the models lie: beside the script. A module has no such place; a notebook hands its model over. */
 const here = typeof document === "undefined" ? null : (document.currentScript as HTMLScriptElement | null)?.src;
 
@@ -52,7 +52,13 @@ export class LabElement extends HTMLElement {
   private said?: HTMLElement;
   private pending?: Record<string, unknown>;
 
+  constructor() {
+    super();
+    for (const kind of ["keydown", "keypress"] as const) this.addEventListener(kind, keep);
+  }
+
   connectedCallback(): void {
+    this.dataset.preventSwipe = ""; // in a deck, a finger in the lab moves what is in the lab
     if (this.lab || this.watcher) return;
     this.watcher = new IntersectionObserver(
       (seen) => {
@@ -124,10 +130,8 @@ export class LabElement extends HTMLElement {
     this.say(FETCHING);
     if (this.fetchModel) return this.fetchModel(name);
     const address = /[/.]/.test(name) ? name : `${name}.live.safetensors`;
-    if (location.protocol === "file:") {
-      throw new Error("browsers do not let a page opened from the disk read a model. Run `make serve` and open the address it prints.");
-    }
-    return Model.load(new URL(address, here ?? document.baseURI));
+    const url = new URL(address, here ?? document.baseURI);
+    return url.protocol === "file:" ? fromDisk(url) : Model.load(url);
   }
 
   /** The lab goes, the still figure comes, with what went wrong. */
@@ -157,6 +161,17 @@ export class LabElement extends HTMLElement {
     this.said!.textContent = text;
     this.said!.classList.toggle("problem", kind === "problem");
   }
+}
+
+/** A key that a control of the lab uses ends there: in a deck, a space that is typed must not turn the slide. */
+function keep(event: KeyboardEvent): void {
+  const control = event.composedPath()[0];
+  const pressed = event.key === " " || event.key === "Enter";
+  const used =
+    event.defaultPrevented ||
+    (control instanceof HTMLInputElement && event.key !== "Escape") ||
+    ((control instanceof HTMLButtonElement || (control instanceof HTMLElement && control.tagName === "SUMMARY")) && pressed);
+  if (used) event.stopPropagation();
 }
 
 /** Makes a lab known by its name; called once by each lab's bundle. */

@@ -1,7 +1,8 @@
 // The notebook's door: anywidget loads a lab's bundle as a module and calls `render`.
 //
-// Two states cross it. `state` is what the page shows, written by the page, read in Python. `asked` is what Python
-// wants the page to show, written in Python, read by the page. So no text goes in circles while one types.
+// Two states cross it. `state` is what the page shows, written by the page, read in Python; it is empty while that is
+// the recording. `asked` is what Python wants the page to show, written in Python, read by the page. So no text goes
+// in circles while one types.
 
 import type { LabElement } from "./frame.ts";
 import { Model } from "../model.ts";
@@ -27,6 +28,7 @@ export function render({ model, el }: { model: Widget; el: HTMLElement }): () =>
   lab.innerHTML = String(model.get("still"));
   lab.append(recording);
   lab.fetchModel = (name) => ask(model, name);
+  lab.dataset.lmSuppressShortcuts = "true"; // JupyterLab would take a letter that is typed here for a command
   lab.addEventListener("tf-state", (event) => {
     model.set("state", { ...(model.get("state") as State), ...(event as CustomEvent<State>).detail });
     model.save_changes();
@@ -34,7 +36,8 @@ export function render({ model, el }: { model: Widget; el: HTMLElement }): () =>
   const receive = (): void => lab.receive(model.get("asked") as State);
   model.on("change:asked", receive);
   el.append(lab);
-  if (Object.keys(model.get("asked") as State).length) receive(); // asked before the page was there
+  const shown = model.get("state") as State;
+  if (Object.keys(shown).length) lab.receive(shown); // this is not the first time that the widget is shown
   return () => model.off("change:asked", receive);
 }
 
