@@ -85,8 +85,10 @@ def growth(
             fitted = (
                 rf" $\mathregular{{\propto n^{{{slope(sizes, runs[name], slopes):.1f}}}}}$" if slopes else ""
             )
+            inside = x < where.max()  # the line ended before the others: its name goes above, clear of them
             ax.annotate(
-                name + fitted, (x, 10**place), xytext=(8, 0), textcoords="offset points",
+                name + fitted, (x, 10 ** (ends[name][1] if inside else place)),
+                xytext=(4, 11) if inside else (8, 0), textcoords="offset points",
                 color=series(index).text, va="center", fontsize=10.5, fontweight=600, annotation_clip=False,
             )  # fmt: skip
         ax.set_xlabel(xlabel)
