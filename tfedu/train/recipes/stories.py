@@ -78,8 +78,8 @@ def babi_recipe(name: str, task: babi.Task) -> Callable[[Options], Run]:
             options,
             (train, test),
             babi.tokenizer([*train, *test]),
-            epochs=120,
-            linear=20,
+            epochs=200,
+            linear=100,
             noise=0.1,
             kind={},
             data=f"bAbI task {task} (Weston et al. 2015), version 1.2, {len(train):,} training questions of the "
@@ -147,8 +147,8 @@ def _run(
 
 RECIPES: dict[str, Callable[[Options], Run]] = {
     **{
-        f"memn2n-{task}-{hops}hop": story_recipe(f"memn2n-{task}-{hops}hop", [task], epochs=20, hops=hops)
-        for task in ("one", "two", "three")
+        f"memn2n-{task}-{hops}hop": story_recipe(f"memn2n-{task}-{hops}hop", [task], epochs=epochs, hops=hops)
+        for task, epochs in (("one", 10), ("two", 20), ("three", 20))
         for hops in (1, 2, 3)
     },
     # One thing changed at a time, on two facts and three hops.
@@ -161,6 +161,6 @@ RECIPES: dict[str, Callable[[Options], Run]] = {
     "memn2n-giving-position": story_recipe("memn2n-giving-position", ["giving"], epochs=10, hops=1),
     "memn2n-giving-bag": story_recipe("memn2n-giving-bag", ["giving"], epochs=10, hops=1, position=False),
     # One network for all questions about who and what is where: the lab's.
-    "memn2n-stories": story_recipe("memn2n-stories", ["one", "two", "three"], epochs=20, noise=0.1),
+    "memn2n-stories": story_recipe("memn2n-stories", ["one", "two", "three"], epochs=40, noise=0.1),
     **{f"memn2n-babi-{task}": babi_recipe(f"memn2n-babi-{task}", task) for task in (1, 2, 3)},
 }
