@@ -83,7 +83,7 @@ def test_hits_by_hand(reader):
         torch.testing.assert_close(found, counts / totals, equal_nan=True)
 
 
-@pytest.mark.parametrize("name", ["memn2n-two-3hop", "memn2n-giving-bag", "memn2n-two-linear"])
+@pytest.mark.parametrize("name", ["memn2n-two-3hop", "memn2n-giving-bag", "memn2n-two-layerwise"])
 def test_a_recipe_trains_and_ships(name, tmp_path):
     options = Options(tmp_path, steps=None, seed=1, settings={"stories": "64", "epochs": "3", "linear": "1"})
     run = ALL[name](options)

@@ -265,6 +265,7 @@ def test_a_right_answer_does_not_pass_and_a_wrong_one_does():
         seen.add(verdict.state)
         if verdict:
             assert "that is right" not in verdict.message
+        if len(seen) == 2:
             break
     assert seen == {"right", "wrong"}
 
