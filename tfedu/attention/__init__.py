@@ -2,6 +2,7 @@
 
 from tfedu.attention.additive import Additive
 from tfedu.attention.dot_product import DotProduct
+from tfedu.attention.glimpse import Glimpse, Pixels
 from tfedu.attention.luong import LuongConcat, LuongDot, LuongGeneral
 from tfedu.attention.mechanism import (
     KeysValues,
@@ -18,12 +19,14 @@ from tfedu.attention.rotary import Rotary, rotate
 __all__ = [
     "Additive",
     "DotProduct",
+    "Glimpse",
     "KeysValues",
     "LuongConcat",
     "LuongDot",
     "LuongGeneral",
     "Mechanism",
     "MultiHeadAttention",
+    "Pixels",
     "Prepared",
     "RelativeBias",
     "Rotary",

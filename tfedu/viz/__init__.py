@@ -7,6 +7,7 @@ from tfedu.viz.bertviz import head_view, model_view
 from tfedu.viz.curves import bars, length_curves, plotly_length_curves
 from tfedu.viz.diagrams import attention_diagram, bottleneck_diagram
 from tfedu.viz.heatmap import heatmap, plotly_heatmap
+from tfedu.viz.on_image import on_image
 from tfedu.viz.show import show, svg
 from tfedu.viz.steps import plotly_steps
 from tfedu.viz.style import figure, plotly_template, use
@@ -20,6 +21,7 @@ __all__ = [
     "heatmap",
     "length_curves",
     "model_view",
+    "on_image",
     "plotly_heatmap",
     "plotly_length_curves",
     "plotly_steps",
