@@ -113,7 +113,7 @@ def run() -> Result:
 
 def _write_site(folder: Path) -> list[dict[str, Any]]:
     """The pages, the two engines and the models; returns the cases to run."""
-    for name in ("tfedu-live.js", "tfedu-labs.js"):
+    for name in ("tfedu-live.js", "lab-translate.js"):
         shutil.copy(STATIC / name, folder)
     for name in PEER_FILES:
         shutil.copy(PEER / "dist" / name, folder)
@@ -124,7 +124,7 @@ def _write_site(folder: Path) -> list[dict[str, Any]]:
     lab = Lab("translate")
     (folder / lab.path.name).symlink_to(lab.path)
     (folder / "lab.html").write_text(
-        f'{icon}<link rel="stylesheet" href="palette.css"><script defer src="tfedu-labs.js"></script>'
+        f'{icon}<link rel="stylesheet" href="palette.css"><script defer src="lab-translate.js"></script>'
         f'<script src="keystroke.js"></script><main>{lab.to_html()}</main>'
     )
     shutil.copy(ROOT / "book" / "site" / "palette.css", folder)
@@ -195,7 +195,7 @@ def _sizes(folder: Path) -> Iterator[Row]:
         return sum(len(gzip.compress((folder / name).read_bytes())) for name in names) / 1000
 
     yield Row("engine", "download, gzipped", "kB", zipped("tfedu-live.js"), zipped(*PEER_FILES), limit=1)
-    yield Row("engine and labs", "download, gzipped", "kB", zipped("tfedu-labs.js"), limit=40)
+    yield Row("engine and Translate lab", "download, gzipped", "kB", zipped("lab-translate.js"), limit=40)
 
 
 def _loads(browser: Any, address: str) -> Iterator[Row]:

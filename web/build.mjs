@@ -1,5 +1,5 @@
 // Builds the bundles that the package carries, or with --check says whether they are what the source makes.
-//   node build.mjs --kernel   only build/kernel.ts: the WebAssembly product as text, which src/matmul.ts imports
+//   node build.mjs --kernel   only build/assembly.ts: the WebAssembly routines as text, which src/simd.ts imports
 //   node build.mjs            the kernel, and in tfedu/live/static the engine, tfedu-live.{js,mjs}, and each lab of
 //                             src/labs with all that it needs, lab-NAME.{js,mjs}: script for a page, module for a notebook
 //   node build.mjs --check    the same into memory; exit 1 if a committed bundle differs or weighs too much
@@ -14,11 +14,14 @@ const LIMIT = 40_000; // bytes, gzipped
 
 async function kernel() {
   await mkdir(here("build"), { recursive: true });
-  const options = ["--enable", "simd", "-O3", "--noAssert", "--runtime", "stub", "--importMemory", "--baseDir", here(".")];
-  const { error, stderr } = await asc.main(["assembly/matmul.ts", "-o", "build/matmul.wasm", ...options]);
-  if (error) throw new Error(`${error.message}\n${stderr.toString()}`);
-  const bytes = await readFile(here("build/matmul.wasm"));
-  await writeFile(here("build/kernel.ts"), `export default "${bytes.toString("base64")}";\n`);
+  const options = ["--enable", "simd", "-O3", "--noAssert", "--runtime", "stub", "--importMemory", "--disableWarning", "112", "--baseDir", here(".")];
+  const assemble = async (source, ...more) => {
+    const { error, stderr } = await asc.main([`assembly/${source}.ts`, "-o", `build/${source}.wasm`, ...options, ...more]);
+    if (error) throw new Error(`${error.message}\n${stderr.toString()}`);
+    return (await readFile(here(`build/${source}.wasm`))).toString("base64");
+  };
+  const [all, relaxed] = [await assemble("index"), await assemble("matmul", "--enable", "relaxed-simd")];
+  await writeFile(here("build/assembly.ts"), `export const routines = "${all}";\nexport const relaxedProduct = "${relaxed}";\n`);
 }
 
 async function bundle(contents, format, globalName) {

@@ -13,6 +13,22 @@
     }
   }
 
+  // A lab is as tall as what is typed in it. It takes the room that its slide has, above the deck's footer; a very
+  // long one scrolls.
+  const FOOTER = 40, LEAST = 0.6, MOST = 1.25;
+  function fit(lab) {
+    const slide = lab.closest(".tf-slide");
+    const [outer, inner] = [slide.getBoundingClientRect(), lab.getBoundingClientRect()];
+    if (!inner.height) return; // not on screen
+    const scale = outer.height / slide.offsetHeight;
+    const zoom = Number(lab.style.zoom) || 1;
+    const room = slide.clientHeight - FOOTER - (inner.top - outer.top) / scale - slide.scrollTop;
+    const wanted = Math.min(MOST, Math.max(LEAST, (room * scale * zoom) / inner.height));
+    if (Math.abs(wanted - zoom) > 0.01) lab.style.zoom = wanted.toFixed(2);
+  }
+  const sizes = new ResizeObserver((seen) => seen.forEach((one) => fit(one.target)));
+  document.querySelectorAll("tf-lab").forEach((lab) => sizes.observe(lab));
+
   document.getElementById("tf-theme").addEventListener("click", changeTheme);
 
   window.Reveal.initialize({

@@ -21,6 +21,7 @@ import pytest
 
 from tfedu import weights
 from tfedu.live import Lab, lab
+from tfedu.site import slides
 
 ROOT = Path(__file__).resolve().parents[2]
 AXE = ROOT / "tests" / "book" / "vendor" / "axe.min.js"
@@ -59,6 +60,11 @@ class Site:
                 copy.with_suffix(".js").write_text(lab.model_script(copy), "ascii")
         shutil.copy(ROOT / "book" / "site" / "palette.css", root / "static")
         (root / "book").mkdir()
+        (root / "slides").mkdir()
+        (root / "_static").mkdir()
+        for path in (ROOT / "book" / "site").iterdir():
+            (root / "_static" / path.name).symlink_to(path)
+        (root / "_static" / "live").symlink_to(root / "static" / "live")
 
     def page(self, name: str, damaged: bool = False) -> str:
         """The path of the page of a lab, from the site's root; its script and models two folders away."""
@@ -68,6 +74,27 @@ class Site:
             scripts = f'<script defer src="../static/{kind}/lab-{name}.js"></script>'
             path.write_text(PAGE.format(scripts=scripts, tag=shipped(name).to_html()), "utf-8")
         return f"book/{path.name}"
+
+    def deck(self, name: str) -> str:
+        """The path of a deck of three slides, made as the book's; the lab is on the second, under a heading."""
+        path = self.root / "slides" / f"{name}.html"
+        if not path.exists():
+            lab_slide = ["<h2>Try it</h2>", f'<div class="cell_output">{shipped(name).to_html()}</div>']
+            deck = [
+                slides.Slide(["<h1>A chapter</h1>"]),
+                slides.Slide(lab_slide),
+                slides.Slide(["<h2>After</h2>"]),
+            ]
+            page = slides.PAGE.format(
+                title="A chapter",
+                styles="",
+                math="",
+                widgets=f'<script defer src="../_static/live/lab-{name}.js"></script>',
+                sections=slides.columns(deck),
+                chapter="../book/",
+            )
+            path.write_text(page, "utf-8")
+        return f"slides/{path.name}"
 
 
 @functools.cache
@@ -79,10 +106,13 @@ def shipped(name: str) -> Lab:
 class Opened:
     """An open page with a lab, what it asked for, and what went wrong."""
 
-    def __init__(self, browser: Any, url: str, width: int, height: int, theme: str, **context: Any) -> None:
+    def __init__(
+        self, browser: Any, own: str, url: str, width: int, height: int, theme: str, **context: Any
+    ) -> None:
         self.context = browser.new_context(viewport={"width": width, "height": height}, **context)
+        self.context.set_default_timeout(120_000)  # a busy machine is slow, not wrong
         self.page = self.context.new_page()
-        self.url, self.width = url, width
+        self.own, self.url, self.width = own, url, width
         self.asked: list[str] = []
         self.errors: list[str] = []
         self.page.on("request", lambda request: self.asked.append(request.url))
@@ -97,7 +127,7 @@ class Opened:
     def until(self, script: str) -> None:
         """Wait until an expression holds; in it `$` finds one element of the lab."""
         finder = "(s) => document.querySelector('tf-lab').shadowRoot.querySelector(s)"
-        self.page.wait_for_function(f"(($) => {script})({finder})", timeout=20_000)
+        self.page.wait_for_function(f"(($) => {script})({finder})")
 
     def said(self) -> str:
         """What the lab tells its reader."""
@@ -109,8 +139,7 @@ class Opened:
 
     def outside(self) -> list[str]:
         """What it asked of any other place than its own."""
-        own = self.url.split("/book/", 1)[0]
-        return [url for url in self.asked if not url.startswith((own, "data:", "blob:"))]
+        return [url for url in self.asked if not url.startswith((self.own, "data:", "blob:"))]
 
     def drag(self, x: float, y: float, to_x: float, to_y: float, steps: int = 6) -> None:
         """By mouse."""
@@ -168,8 +197,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture
 def visit(browser: Any, site: Site) -> Iterator[Any]:
-    """Opens the page of a lab: visit("translate", damaged=False, disk=False, width=1280, theme="light", …); with
-    `disk` from the disk, not over http. The rest goes to Playwright's `new_context`."""
+    """Opens the page of a lab: visit("translate", width=1280, theme="light", …). `damaged`: its model file is; `disk`:
+    from the disk, not over http; `deck`: on a slide. The rest goes to Playwright's `new_context`."""
     opened: list[Opened] = []
 
     def go(
@@ -177,14 +206,16 @@ def visit(browser: Any, site: Site) -> Iterator[Any]:
         *,
         damaged: bool = False,
         disk: bool = False,
+        deck: bool = False,
         width: int = 1280,
         height: int = 1000,
         theme: str = "light",
         **context: Any,
     ) -> Opened:
         context.setdefault("reduced_motion", "reduce")
-        url = (f"file://{site.root}/" if disk else site.address) + site.page(name, damaged)
-        opened.append(Opened(browser, url, width, height, theme, **context))
+        own = f"file://{site.root}/" if disk else site.address
+        url = own + (f"{site.deck(name)}#/1" if deck else site.page(name, damaged))
+        opened.append(Opened(browser, own, url, width, height, theme, **context))
         return opened[-1]
 
     yield go

@@ -1,7 +1,7 @@
 // A graph is a list of small steps, each makes named values from named values. A run keeps every value, so that
 // any of them can be looked at, or changed: then only the steps that follow from it are taken again.
 
-import type { Kernel } from "./matmul.ts";
+import type { Kernel } from "./kernel.ts";
 import { operations, type Operator } from "./operators.ts";
 import { Attributes, Inputs, type Attribute } from "./operators/common.ts";
 import { LiveFileError, readConstant } from "./safetensors.ts";

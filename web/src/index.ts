@@ -2,7 +2,7 @@
 
 export { ablate, pin, replace } from "./edits.ts";
 export { Graph, Run, type Edit, type Edits } from "./graph.ts";
-export { makeKernel, type Kernel } from "./matmul.ts";
+export { makeKernel, type Kernel } from "./kernel.ts";
 export { Model } from "./model.ts";
 export { OPERATORS } from "./operators.ts";
 export { LiveFileError } from "./safetensors.ts";

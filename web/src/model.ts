@@ -1,7 +1,7 @@
 // A model file, ready to run: its graphs, and the texts that came with it.
 
 import { Graph } from "./graph.ts";
-import { makeKernel, type Kernel } from "./matmul.ts";
+import { makeKernel, type Kernel } from "./kernel.ts";
 import { LiveFileError, readLiveFile, type LiveFile } from "./safetensors.ts";
 
 export class Model {

@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { makeKernel } from "../src/matmul.ts";
+import { makeKernel } from "../src/kernel.ts";
 import { operations, type Operator } from "../src/operators.ts";
 import { Attributes, Inputs, type Attribute } from "../src/operators/common.ts";
 import { fromHalf } from "../src/safetensors.ts";

@@ -6,7 +6,7 @@ import { build } from "esbuild";
 import { expect, it } from "vitest";
 import { CASES, distance, toTensor } from "./file.ts";
 
-type Engine = typeof import("../src/operators.ts") & typeof import("../src/operators/common.ts") & typeof import("../src/matmul.ts");
+type Engine = typeof import("../src/operators.ts") & typeof import("../src/operators/common.ts") & typeof import("../src/kernel.ts");
 
 const MUTATIONS: [file: string, from: string, to: string][] = [
   ["operators/reduce.ts", '"epsilon", 1e-5', '"epsilon", 1e-6'],
@@ -33,7 +33,7 @@ const MUTATIONS: [file: string, from: string, to: string][] = [
   ["operators/linear.ts", "alpha * out.data[i]", "out.data[i]"],
   ["operators/shape.ts", "right < k : right > k", "right <= k : right > k"],
   ["tensor.ts", "from[axis - missing] === 1 ? 0", "from[axis - missing] === 7 ? 0"],
-  ["matmul.ts", "out.fill(0, 0, M * N)", "out.fill(0, 0, 1)"],
+  ["kernel.ts", "out.set(bias, o)", "out.set(bias, 0)"],
 ];
 
 const source = (path: string) => fileURLToPath(new URL(`../src/${path}`, import.meta.url));
@@ -41,7 +41,7 @@ const source = (path: string) => fileURLToPath(new URL(`../src/${path}`, import.
 async function engine(mutation?: [string, string, string]): Promise<Engine> {
   const { outputFiles } = await build({
     stdin: {
-      contents: ["operators.ts", "operators/common.ts", "matmul.ts"].map((path) => `export * from "./${path}";`).join("\n"),
+      contents: ["operators.ts", "operators/common.ts", "kernel.ts"].map((path) => `export * from "./${path}";`).join("\n"),
       resolveDir: source("."),
     },
     bundle: true,

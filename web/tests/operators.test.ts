@@ -1,7 +1,7 @@
 // Every operator against onnxruntime's numbers (fixtures/make.py), with both matrix products.
 
 import { describe, expect, it } from "vitest";
-import { makeKernel } from "../src/matmul.ts";
+import { makeKernel } from "../src/kernel.ts";
 import { OPERATORS, operations, type Operator } from "../src/operators.ts";
 import { Attributes, Inputs } from "../src/operators/common.ts";
 import { CASES, expectClose, toTensor } from "./file.ts";

@@ -1,6 +1,6 @@
 // What all operators share: how they are called, and how they read their attributes.
 
-import type { Kernel } from "../matmul.ts";
+import type { Kernel } from "../kernel.ts";
 import type { Tensor } from "../tensor.ts";
 
 export type Attribute = number | string | number[] | string[];

@@ -63,9 +63,12 @@ const unary =
 const SHARES = Float32Array.from({ length: 12 * 512 + 2 }, (_, i) => 0.5 * (1 + erf((i / 512 - 6) * Math.SQRT1_2)));
 
 /** x times that share (Hendrycks and Gimpel 2016); or nearly so, by tanh. */
-const gelu: Operation = (inputs, attributes) => {
+const gelu: Operation = (inputs, attributes, kernel) => {
+  const exact = attributes.text("approximate", "none") === "none";
+  const fast = exact ? kernel.gelu?.(inputs.floats(0)) : undefined;
+  if (fast) return { dtype: "float32", shape: inputs.get(0).shape, data: fast };
   const [x, out] = [inputs.floats(0), new Float32Array(inputs.floats(0).length)];
-  if (attributes.text("approximate", "none") === "tanh") {
+  if (!exact) {
     const scale = Math.sqrt(2 / Math.PI);
     for (let i = 0; i < x.length; i++) out[i] = 0.5 * x[i] * (1 + tanh(scale * (x[i] + 0.044715 * x[i] * x[i] * x[i])));
   } else {
@@ -78,7 +81,9 @@ const gelu: Operation = (inputs, attributes) => {
   return { dtype: "float32", shape: inputs.get(0).shape, data: out };
 };
 
-const tanhOf: Operation = (inputs) => {
+const tanhOf: Operation = (inputs, _, kernel) => {
+  const fast = kernel.tanh?.(inputs.floats(0));
+  if (fast) return { dtype: "float32", shape: inputs.get(0).shape, data: fast };
   const [x, out] = [inputs.floats(0), new Float32Array(inputs.floats(0).length)];
   for (let i = 0; i < x.length; i++) out[i] = tanh(x[i]);
   return { dtype: "float32", shape: inputs.get(0).shape, data: out };

@@ -2,7 +2,7 @@
 
 import { broadcast, broadcastStrides, sizeOf, stridesOf, view, zeros } from "../tensor.ts";
 import { asFloats, type Operation } from "./common.ts";
-import type { Kernel } from "../matmul.ts";
+import type { Kernel } from "../kernel.ts";
 
 /** (…, M, K) times (…, K, N); the leading axes broadcast. */
 const matmul: Operation = (inputs, _, kernel) => {

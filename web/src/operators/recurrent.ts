@@ -8,7 +8,7 @@ import { zeros } from "../tensor.ts";
 import { asFloats, type Attributes, type Inputs, type Operation } from "./common.ts";
 import { sigmoid, tanh } from "./exp.ts";
 import { transposed } from "./linear.ts";
-import type { Kernel } from "../matmul.ts";
+import type { Kernel } from "../kernel.ts";
 
 /**
  * One step of one sentence: `x` holds the gates' share of the word (bias included), `h` the state, which is renewed
@@ -57,6 +57,7 @@ function recurrent(kind: "GRU" | "LSTM"): Operation {
     if (attributes.list("clip") || inputs.has(7)) throw new Error("the engine knows neither clipping nor peepholes.");
     const usual = { GRU: ["Sigmoid", "Tanh"], LSTM: ["Sigmoid", "Tanh", "Tanh"] }[kind];
     const cell = { GRU: gru(attributes.number("linear_before_reset", 0) !== 0), LSTM: lstm }[kind];
+    const kernelKnows = kind === "LSTM" || attributes.number("linear_before_reset", 0) !== 0;
 
     const [T, B, I] = inputs.get(0).shape;
     const [D, rows, H] = inputs.get(2).shape;
@@ -75,26 +76,27 @@ function recurrent(kind: "GRU" | "LSTM"): Operation {
     for (let d = 0; d < D; d++) {
       // What the words contribute does not depend on the state: one product for the whole sentence.
       const words = new Float32Array(T * B * rows);
-      kernel.multiply(x, part(W, d, rows, I, kernel), T * B, I, rows, words);
-      const [biasW, biasR] = [bias.subarray(2 * d * rows), bias.subarray((2 * d + 1) * rows)];
-      for (let i = 0; i < words.length; i++) words[i] += biasW[i % rows];
+      const [biasW, biasR] = [bias.subarray(2 * d * rows, (2 * d + 1) * rows), bias.subarray((2 * d + 1) * rows, (2 * d + 2) * rows)];
+      kernel.multiply(x, part(W, d, rows, I, kernel), T * B, I, rows, words, biasW);
 
       const turnedR = part(R, d, rows, H, kernel);
       const product = new Float32Array(rows);
       const recur: Step["recur"] = (state, from, to) => {
-        kernel.multiply(state, turnedR, 1, H, rows, product);
-        for (let i = 0; i < rows; i++) product[i] += biasR[i];
+        kernel.multiply(state, turnedR, 1, H, rows, product, biasR);
         return product.subarray(from * H, to * H);
       };
       const backward = direction === "reverse" || d === 1;
       for (let b = 0; b < B; b++) {
         const line = (d * B + b) * H;
         const [state, memory] = [h, c].map((one) => asFloats(one).subarray(line, line + H));
+        const place = (i: number) => (backward ? lengths[b] - 1 - i : i);
+        const sentence = { words, first: (place(0) * B + b) * rows, step: (backward ? -B : B) * rows, T: lengths[b] };
+        const states = kernelKnows && kernel.recur?.(kind === "GRU" ? "gru" : "lstm", sentence, turnedR, biasR, state, memory);
         for (let i = 0; i < lengths[b]; i++) {
-          const t = backward ? lengths[b] - 1 - i : i;
+          const t = place(i);
           const word = (t * B + b) * rows;
-          cell({ H, x: words.subarray(word, word + rows), h: state, c: memory, recur });
-          all.data.set(state, ((t * D + d) * B + b) * H);
+          if (!states) cell({ H, x: words.subarray(word, word + rows), h: state, c: memory, recur });
+          all.data.set(states ? states.subarray(i * H, (i + 1) * H) : state, ((t * D + d) * B + b) * H);
         }
       }
     }

@@ -50,11 +50,14 @@ function eachLine(x: Tensor, axis: number, f: (start: number, step: number, n: n
 }
 
 /** exp(x) over the sum of exp(x) along an axis. */
-const softmax: Operation = (inputs, attributes) => {
+const softmax: Operation = (inputs, attributes, kernel) => {
   const [x, from] = [inputs.get(0), inputs.floats(0)];
+  const along = axisOf(attributes.number("axis", -1), x.shape.length);
+  const fast = along === x.shape.length - 1 ? kernel.softmax?.(from, x.shape[along]) : undefined;
+  if (fast) return { dtype: "float32", shape: x.shape, data: fast };
   const out = zeros("float32", x.shape);
   const to = out.data;
-  eachLine(x, axisOf(attributes.number("axis", -1), x.shape.length), (i, step, n) => {
+  eachLine(x, along, (i, step, n) => {
     // Subtracting the largest changes nothing in the quotient, and keeps exp from overflowing.
     const top = largest(from, i, step, n);
     let total = 0;
@@ -66,11 +69,13 @@ const softmax: Operation = (inputs, attributes) => {
 };
 
 /** From `axis` on: minus the mean, over the standard deviation, times a scale, plus a bias (Ba et al. 2016). */
-const layerNormalization: Operation = (inputs, attributes) => {
+const layerNormalization: Operation = (inputs, attributes, kernel) => {
   const [x, from, scale] = [inputs.get(0), inputs.floats(0), inputs.floats(1)];
   const bias = inputs.has(2) ? inputs.floats(2) : undefined;
   const epsilon = attributes.number("epsilon", 1e-5);
   const n = sizeOf(x.shape.slice(axisOf(attributes.number("axis", -1), x.shape.length)));
+  const fast = kernel.normalize?.(from, n, scale, bias, epsilon);
+  if (fast) return { dtype: "float32", shape: x.shape, data: fast };
   const out = zeros("float32", x.shape);
   for (let i = 0; i < from.length; i += n) {
     const centre = mean(from, i, 1, n);
