@@ -229,8 +229,7 @@ def _beside(
     count = len(corner[0])
     places = torch.randint(size - piece + 1, (2, tries, count), generator=generator)
     over = [
-        (place < start + digit) & (place + piece > start)
-        for place, start in zip(places, corner, strict=True)
+        (place < start + digit) & (place + piece > start) for place, start in zip(places, corner, strict=True)
     ]
     clear = ~(over[0] & over[1])
     clear[-1] = True
