@@ -165,12 +165,11 @@ class RAM(nn.Module):
         checkpoint.fill(model)
         return model.eval()
 
-    def step(
-        self, pictures: Float[Tensor, "B h w"], location: Float[Tensor, "B 2"], state: Float[Tensor, "B H"]
+    def core(
+        self, seen: Float[Tensor, "B n g g"], location: Float[Tensor, "B 2"], state: Float[Tensor, "B H"]
     ) -> Float[Tensor, "B H"]:
-        """One glimpse: h_t = relu(keep(h_{t-1}) + write(g_t)) (section 4: "Core network")."""
-        glimpse = self.glimpse(self.sensor(pictures, location), location)
-        return (self.keep(state) + self.write(glimpse)).relu()
+        """What a glimpse makes of the state: h_t = relu(keep(h_{t-1}) + write(g_t)) (section 4: "Core network")."""
+        return (self.keep(state) + self.write(self.glimpse(seen, location))).relu()
 
     def look(self, state: Float[Tensor, "B H"], location: Float[Tensor, "B 2"]) -> Float[Tensor, "B 2"]:
         """Where the network wants to look after `location`; within the picture."""
@@ -213,7 +212,7 @@ class RAM(nn.Module):
                 place = self._choose(mean)
             if locations is not None:
                 place = locations[:, t]
-            state = self.step(pictures, place, state)
+            state = self.core(self.sensor(pictures, place), place, state)
             means.append(mean)
             places.append(place)
             states.append(state)
