@@ -130,7 +130,7 @@ def scatter(
     count: int,
     *,
     size: int = 60,
-    digit: int = 18,
+    digit: int = 16,
     pieces: int = 4,
     piece: int = 8,
     reach: float = 1.0,
@@ -204,7 +204,7 @@ class SceneBatches:
     seed: int = 0
     reach: Callable[[int], float] = lambda step: 1.0
     picture: int = 60
-    digit: int = 18
+    digit: int = 16
     pieces: int = 4
     piece: int = 8
 

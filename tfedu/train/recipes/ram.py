@@ -23,17 +23,17 @@ TEST_SEED, VALIDATION_SEED = 10_001, 10_002
 #: Pictures on which a card's scores are taken.
 TESTED = 4000
 #: The pictures: side, that of the digit, how many pieces lie about, and their side.
-PICTURE: dict[str, int] = {"size": 60, "digit": 18, "pieces": 4, "piece": 8}
+PICTURE: dict[str, int] = {"size": 60, "digit": 16, "pieces": 4, "piece": 8}
 STEPS = 12_000
 
 
 def reach(step: int, steps: int) -> float:
-    """How far the digit may lie from the middle: it begins close to it, and wanders off over half of the training.
+    """How far the digit may lie from the middle: it begins close to it, and wanders off over 60 % of the training.
 
     A classifier that never sees a digit well gives the gaze no reason to move, and without a gaze it never sees one
     well. So the digits start where the first glimpse is.
     """
-    return min(1.0, 0.15 + 0.85 * step / (0.5 * steps))
+    return min(1.0, 0.15 + 0.85 * step / (0.6 * steps))
 
 
 def held_out(count: int, seed: int = TEST_SEED, **changes: int) -> Scenes:
