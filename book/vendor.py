@@ -4,12 +4,13 @@
     python book/vendor.py --check   # no network: every file has the sha256 written in vendor.json
 
 The book asks nothing of any other host, so each script and font it needs is kept here. Building the book
-needs neither this script nor Node; run it only to take a newer version.
+needs neither this script nor Node; run it only to take a newer version, or to change what a bundle holds.
 """
 
 import argparse
 import hashlib
 import json
+import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -23,15 +24,11 @@ MANIFEST = ROOT / "book" / "vendor.json"
 # npm package -> its files (a glob inside the package) and the place of each here. A target that ends in "/"
 # keeps the path below the glob's fixed folder.
 PACKAGES: dict[str, dict[str, str]] = {
-    "mathjax@3.2.2": {
-        "es5/tex-mml-chtml.js": f"{SITE}/mathjax/",
-        "es5/output/chtml/fonts/woff-v2/*": f"{SITE}/mathjax/output/chtml/fonts/woff-v2/",
-        "es5/input/tex/extensions/*": f"{SITE}/mathjax/input/tex/extensions/",
-        "es5/a11y/*": f"{SITE}/mathjax/a11y/",
-        "es5/sre/mathmaps/base.json": f"{SITE}/mathjax/sre/mathmaps/",
-        "es5/sre/mathmaps/en.json": f"{SITE}/mathjax/sre/mathmaps/",
-        "es5/sre/mathmaps/nemeth.json": f"{SITE}/mathjax/sre/mathmaps/",
-        "LICENSE": f"{SITE}/licences/mathjax.txt",
+    "katex@0.19.1": {
+        "dist/katex.min.js": "tfedu/site/katex/",  # run when the book is built, never in a page
+        "dist/katex.min.css": f"{SITE}/katex/",
+        "dist/fonts/*.woff2": f"{SITE}/katex/fonts/",
+        "LICENSE": f"{SITE}/licences/katex.txt",
     },
     "requirejs@2.3.8": {"require.js": f"{SITE}/", "README.md": f"{SITE}/licences/requirejs.md"},
     "d3@5.16.0": {"dist/d3.min.js": f"{SITE}/", "LICENSE": f"{SITE}/licences/d3.txt"},
@@ -41,10 +38,6 @@ PACKAGES: dict[str, dict[str, str]] = {
         # embed-amd.js looks for them below its own name
         "dist/*.woff2": f"{SITE}/jw/embed-amd/dist/",
         "dist/embed.js.LICENSE.txt": f"{SITE}/licences/jupyter-widgets.txt",
-    },
-    "plotly.js-cartesian-dist-min@4.1.1": {
-        "plotly-cartesian.min.js": f"{SITE}/plotly.min.js",
-        "LICENSE": f"{SITE}/licences/plotly.txt",
     },
     "@fontsource-variable/source-serif-4@5.3.1": {
         "files/source-serif-4-latin*-wght-*.woff2": f"{SITE}/fonts/",
@@ -74,6 +67,15 @@ PACKAGES: dict[str, dict[str, str]] = {
     },
 }
 
+# Scripts made here from parts of packages: the part of each that the book uses. The script -> the packages
+# that `book/bundles/SCRIPT.js` imports, and where their licences go.
+ESBUILD = "esbuild@0.28.2"
+BUNDLES: dict[str, dict[str, str]] = {
+    "plotly": {"plotly.js@4.1.1": "plotly.txt"},
+    "bertviz": {"d3@5.16.0": "d3.txt", "cash-dom@8.1.5": "cash-dom.txt"},
+}
+FOLDERS = (SITE, "tests/book/vendor", "tfedu/site/katex")
+
 
 def digest(path: Path) -> str:
     """The sha256 of a file, in hexadecimal."""
@@ -102,6 +104,23 @@ def unpack(package: str, wanted: dict[str, str]) -> list[Path]:
     return written
 
 
+def bundle(name: str, packages: dict[str, str]) -> list[Path]:
+    """Install packages in a folder of their own and make one script of what the book uses of them."""
+    with tempfile.TemporaryDirectory() as folder:
+        npm = ["npm", "install", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"]
+        subprocess.run([*npm, "--prefix", folder, ESBUILD, *packages], cwd=folder, check=True)
+        for file in ("build.mjs", f"{name}.js"):
+            shutil.copy(ROOT / "book" / "bundles" / file, folder)
+        made = ROOT / SITE / f"{name}.min.js"
+        subprocess.run(["node", "build.mjs", f"{name}.js", str(made)], cwd=folder, check=True)
+        written = [made]
+        for package, licence in packages.items():
+            inside = Path(folder, "node_modules", package.rpartition("@")[0])
+            source = next(path for path in inside.iterdir() if path.name.lower() == "license")
+            written.append(Path(shutil.copy(source, ROOT / SITE / "licences" / licence)))
+    return written
+
+
 def anywidget() -> tuple[str, Path]:
     """Copy the AMD build that anywidget's Python package carries; returns its version and the file."""
     import importlib.metadata
@@ -120,6 +139,10 @@ def fetch() -> None:
         files = unpack(package, wanted)
         manifest[package] = {str(path.relative_to(ROOT)): digest(path) for path in sorted(files)}
         print(f"{package}: {len(files)} files, {sum(path.stat().st_size for path in files):,} bytes")
+    for name, packages in BUNDLES.items():
+        manifest[" + ".join([*packages, ESBUILD])] = {
+            str(path.relative_to(ROOT)): digest(path) for path in bundle(name, packages)
+        }
     version, path = anywidget()
     manifest[f"anywidget=={version} (PyPI)"] = {str(path.relative_to(ROOT)): digest(path)}
     MANIFEST.write_text(json.dumps(manifest, indent=1) + "\n")
@@ -132,7 +155,7 @@ def check() -> list[str]:
         expected |= files
     there = {
         str(path.relative_to(ROOT))
-        for folder in (SITE, "tests/book/vendor")
+        for folder in FOLDERS
         for path in (ROOT / folder).rglob("*")
         if path.is_file()
     }

@@ -1,5 +1,4 @@
 // The page's own script: Plotly figures, the landing page's sentence, small mends of the theme. No library.
-window.FontAwesomeConfig = { observeMutations: false }; // else icon swapping breaks widget controls
 
 (function () {
   "use strict";
@@ -7,7 +6,7 @@ window.FontAwesomeConfig = { observeMutations: false }; // else icon swapping br
   const root = document.documentElement;
   const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
 
-  // --- Plotly: loaded once, only where a figure is -----------------------------------------------------
+  // --- Plotly: loaded once, when the first figure is near -----------------------------------------------------
 
   let plotly = null;
 
@@ -55,20 +54,34 @@ window.FontAwesomeConfig = { observeMutations: false }; // else icon swapping br
     return window.Plotly.react(box.plot, structuredClone(figure.data || []), themed(figure.layout), config);
   }
 
+  async function drawFirst(box) {
+    await loadPlotly();
+    if (box.figure) return;
+    box.figure = JSON.parse(box.querySelector("script").textContent);
+    box.plot = document.createElement("div");
+    box.append(box.plot);
+    await draw(box);
+    if (box.figure.frames) await window.Plotly.addFrames(box.plot, structuredClone(box.figure.frames));
+    box.dataset.drawn = "true";
+  }
+
+  // A figure is drawn when the reader is within two screens of it, and all of them for paper.
   function startPlotly() {
     const boxes = [...document.querySelectorAll(".tf-plotly")];
     if (!boxes.length) return;
-    loadPlotly().then(async function () {
-      for (const box of boxes) {
-        box.figure = JSON.parse(box.querySelector("script").textContent);
-        box.plot = document.createElement("div");
-        box.append(box.plot);
-        await draw(box);
-        if (box.figure.frames) await window.Plotly.addFrames(box.plot, structuredClone(box.figure.frames));
-        box.dataset.drawn = "true";
-      }
-      onTheme(() => boxes.forEach(draw));
-    });
+    const near = new IntersectionObserver(
+      function (seen) {
+        for (const { target } of seen.filter((one) => one.isIntersecting)) {
+          near.unobserve(target);
+          drawFirst(target);
+        }
+      },
+      { rootMargin: "200% 0%" },
+    );
+    for (const box of boxes) near.observe(box);
+    if (/print-pdf/.test(location.search)) boxes.forEach(drawFirst);
+    window.addEventListener("beforeprint", () => boxes.forEach(drawFirst));
+    onTheme(() => boxes.filter((box) => box.dataset.drawn).forEach(draw));
   }
 
   function onTheme(act) {

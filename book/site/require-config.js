@@ -1,4 +1,4 @@
-// Tell require.js where the vendored copies are. Loaded right after it, on pages with BertViz or widgets.
+// Tell require.js where the vendored copies are. Loaded right after it, on pages with widgets.
 (function () {
   "use strict";
   const here = document.currentScript.src.replace(/[^/]*$/, "") + "vendor/";
@@ -15,16 +15,4 @@
   });
   // Scripts that serve both worlds (d3, jQuery, reveal.js) would see AMD here and register nowhere.
   delete window.define.amd;
-  // The widgets' manager speaks MathJax 2; this is all it asks of it.
-  window.addEventListener("load", function () {
-    const started = window.MathJax && window.MathJax.startup && window.MathJax.startup.promise;
-    if (!started) return;
-    started.then(function () {
-      window.MathJax.Hub = {
-        Queue: function (call) {
-          window.MathJax.typesetPromise(Array.isArray(call) && call[2] ? [call[2]] : undefined);
-        },
-      };
-    });
-  });
 })();

@@ -15,7 +15,7 @@
 
   // A lab is as tall as what is typed in it. It takes the room that its slide has, above the deck's footer; a very
   // long one scrolls.
-  const FOOTER = 40, LEAST = 0.6, MOST = 1.25;
+  const FOOTER = 40, LEAST = 0.4, MOST = 1.25;
   function fit(lab) {
     const slide = lab.closest(".tf-slide");
     const [outer, inner] = [slide.getBoundingClientRect(), lab.getBoundingClientRect()];

@@ -103,9 +103,6 @@ class Visits:
         )
         visit.page.goto(self.address + path)
         visit.page.wait_for_load_state("networkidle")
-        visit.page.wait_for_function(
-            "!window.MathJax?.startup?.promise || MathJax.startup.promise.then(() => true)"
-        )
         self.key, self.visit = (path, width, theme), visit
         return visit
 

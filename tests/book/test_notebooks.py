@@ -125,7 +125,7 @@ def test_runs_alone_from_the_wheel(path: Path, installed: Path, tmp_path: Path) 
     done = subprocess.run(
         [
             sys.executable, "-m", "jupyter", "nbconvert", "--to", "notebook", "--execute", "--stdout",
-            "--ExecutePreprocessor.timeout=120", path.name,
+            "--ExecutePreprocessor.timeout=400", path.name,
         ],
         cwd=tmp_path,
         env=environment,

@@ -2,15 +2,16 @@
 
 import importlib.util
 import json
+import re
 import subprocess
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from tfedu.site import build, hero, slides, timeline
+from tfedu.site import build, formulas, hero, light, slides, timeline
 from tfedu.site.extension import local_bertviz
-from tfedu.site.plotly import MIME, PlotlyRenderer, figure_html
+from tfedu.site.plotly import KINDS, MIME, PlotlyRenderer, figure_html
 
 from .conftest import ROOT, SITE
 
@@ -49,6 +50,68 @@ def test_the_renderer_takes_plotly_and_nothing_else() -> None:
     assert PlotlyRenderer.handle_mime(None, SimpleNamespace(mime_type="text/html", content=""), False) is None
 
 
+def test_a_kind_of_trace_that_the_page_cannot_draw_is_refused() -> None:
+    assert "tf-plotly" in figure_html({"data": [{"type": kind} for kind in KINDS]})
+    with pytest.raises(ValueError, match=r"not surface\..*bundles/plotly\.js"):
+        figure_html({"data": [{}], "frames": [{"data": [{"type": "surface"}]}]})
+    bundle = (ROOT / "book/bundles/plotly.js").read_text("utf-8")
+    assert {"scatter", *re.findall(r"lib/(\w+)\"\)[],]", bundle)} == set(KINDS)
+
+
+# --- formulas --------------------------------------------------------------------------------------------
+
+
+def test_a_formula_carries_its_mathml_its_source_and_its_colours() -> None:
+    found = formulas.render(r"\w{w} = \operatorname{softmax}(\q{q}^\top \k{K})\,\v{V}", display=True)
+    for meaning in ("query", "key", "value", "weights"):
+        assert f"tf-{meaning}" in found
+    assert "<math" in found
+    assert r"\operatorname{softmax}" in found  # as an annotation, for whoever copies it
+    assert "katex-display" in found
+    assert "katex-display" not in formulas.render("x", display=False)
+
+
+def test_tex_that_cannot_be_read_says_where() -> None:
+    with pytest.raises(ValueError, match=r"nosuch at position 5"):
+        formulas.render(r"a + \nosuch", display=False)
+
+
+# --- less to fetch ---------------------------------------------------------------------------------------
+
+
+def test_letters_of_figures_are_drawn_once_a_page() -> None:
+    def figure(prefix: str, outline: str = "M 0 0 L 1 1") -> str:
+        letter = f'<path id="{prefix}-SourceSans3-Regular-85" d="{outline}" transform="scale(0.015625)"/>'
+        mark = f'<path id="{prefix}-m1" d="M 0 0"/>'
+        uses = f'<use xlink:href="#{prefix}-SourceSans3-Regular-85"/><use xlink:href="#{prefix}-m1"/>'
+        return f"<svg><defs>{letter}{mark}</defs>{uses}</svg>"
+
+    page = light.share_glyphs(figure("tf01") + figure("tf02") + figure("tf03", "M 5 5"))
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert len(ids) == len(set(ids)) == 5  # two outlines, three marks
+    assert set(re.findall(r'href="#([^"]+)"', page)) == set(ids)
+    assert page.count("M 0 0 L 1 1") == 1
+    assert light.share_glyphs("<p>no figure</p>") == "<p>no figure</p>"
+
+
+def test_the_icons_of_the_site_are_in_its_fonts() -> None:
+    if not (SITE / "book").exists():
+        pytest.skip("The book is not built: run `make book`.")
+    from fontTools.ttLib import TTFont
+
+    fonts = SITE / "_static/vendor/fontawesome/webfonts"
+    inside = {code for path in fonts.glob("*.woff") for code in TTFont(path).getBestCmap()}
+    css = (SITE / "_static/styles/pydata-sphinx-theme.css").read_text("utf-8")
+    used = {
+        name for page in SITE.rglob("*.html") for name in re.findall(r"\bfa-[a-z0-9-]+", page.read_text())
+    }
+    drawn = {name for name in used if f".{name}:before" in css}
+    assert {"fa-moon", "fa-sun", "fa-magnifying-glass", "fa-github"} <= drawn
+    assert light.icon_codes(css) <= inside
+    assert "fa-poo" not in css
+    assert sum(path.stat().st_size for path in fonts.iterdir()) < 20_000
+
+
 # --- BertViz ---------------------------------------------------------------------------------------------
 
 
@@ -66,9 +129,12 @@ def test_bertviz_asks_only_this_site(view: str) -> None:
     assert "cdnjs" in made, "BertViz no longer asks a CDN: drop the rewriting"
     ours = local_bertviz(made, "../_static/")
     assert "cdnjs" not in ours
-    assert ours.count("require-config.js") == 1
-    assert "../_static/vendor/d3.min" in ours
-    assert "../_static/vendor/jquery.min" in ours
+    assert ours.count("../_static/vendor/bertviz.min.js") == 1
+    assert "require.js" not in ours
+    widgets = local_bertviz(made + "application/vnd.jupyter.widget-view+json", "../_static/")
+    assert "cdnjs" not in widgets
+    assert widgets.count("../_static/require-config.js") == 1
+    assert "../_static/vendor/d3.min" in widgets
 
 
 # --- timeline and hero -----------------------------------------------------------------------------------

@@ -91,6 +91,7 @@ class Site:
                 math="",
                 widgets=f'<script defer src="../_static/live/lab-{name}.js"></script>',
                 sections=slides.columns(deck),
+                glyphs="",
                 chapter="../book/",
             )
             path.write_text(page, "utf-8")

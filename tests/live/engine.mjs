@@ -2,10 +2,15 @@
 
 import { readFileSync } from "node:fs";
 
-const { ablate, Model, OPERATORS, pin, tensor, Translator } = await import(process.argv[2]);
+const { ablate, Model, OPERATORS, pin, replace, tensor, TextGenerator, Translator } = await import(process.argv[2]);
 
 const plain = ({ dtype, shape, data }) => ({ dtype, shape: [...shape], data: [...data] });
-const edits = (list = []) => Object.fromEntries(list.map(({ at, ablate: head, pin: place }) => [at, place ? pin(...place) : ablate(head)]));
+const edit = ({ ablate: head, pin: place, replace: by }) => (by ? replace(tensor(by.data, by.shape)) : place ? pin(...place) : ablate(head));
+const edits = (list = []) => Object.fromEntries(list.map((one) => [one.at, edit(one)]));
+const told = (writing, name) => {
+  const map = writing.map(name);
+  return { tokens: writing.tokens, map: map ? plain(map) : null };
+};
 
 const jobs = {
   operators: () => OPERATORS,
@@ -16,13 +21,13 @@ const jobs = {
     const run = model.graph(graph).run(Object.fromEntries(tensors), edits(edit));
     return Object.fromEntries(want.map((name) => [name, plain(run.get(name))]));
   },
-  translate({ file, simd, sources, edit }) {
+  translate({ file, simd, sources, edit, map }) {
     const translator = new Translator(Model.read(readFileSync(file), { simd }));
-    return sources.map((source) => {
-      const translation = translator.translate(source, { step: edits(edit) });
-      const map = translation.map();
-      return { tokens: translation.tokens, map: map ? plain(map) : null };
-    });
+    return sources.map((source) => told(translator.translate(source, { step: edits(edit) }), map));
+  },
+  generate({ file, simd, prompt, words, edit, map }) {
+    const writer = new TextGenerator(Model.read(readFileSync(file), { simd }));
+    return told(writer.generate(prompt, { words, edits: edits(edit) }), map);
   },
 };
 

@@ -5,7 +5,8 @@
 
 State and cell are (layers, 1, H); a GRU has no cell. Keys and values are (1, S, H), the map (1, 1, 1, S); a model
 without attention has none of them. The page feeds ``next_state`` back as ``state``, and begins with the word BOS.
-There is one sentence and no padding, so no mask.
+There is one sentence and no padding, so no mask. That is a `Seq2Seq`; `tfedu.live.generator` tells of a
+`Transformer`, whose two graphs have the same names.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from torch import Tensor, nn
 from tfedu import weights
 from tfedu.attention import Prepared
 from tfedu.data.text import BOS, EOS, PAD, UNK
-from tfedu.live.export import ExportError, Graph, export_graphs
+from tfedu.live.export import Graph, export_graphs
+from tfedu.live.generator import transformer_graphs
 from tfedu.models.seq2seq import Memory, Seq2Seq, State
+from tfedu.models.transformer import Transformer
 from tfedu.trace import trace
-from tfedu.translator import Translator
+from tfedu.translator import TranslationModel, Translator
 
 ATTENTION = "decoder.attention"
 
@@ -62,8 +65,10 @@ class Step(nn.Module):
         return logits, *_parts(after), maps[ATTENTION].weights
 
 
-def translator_graphs(model: Seq2Seq) -> dict[str, Graph]:
+def translator_graphs(model: TranslationModel) -> dict[str, Graph]:
     """The two graphs of a translator, for `tfedu.live.export_graphs`."""
+    if isinstance(model, Transformer):
+        return transformer_graphs(model)
     states = ["state", "cell"] if model.config.cell == "lstm" else ["state"]
     memory = [] if model.config.attention == "none" else ["keys", "values"]
     source = torch.full((1, 5), UNK)
@@ -94,8 +99,7 @@ def export_translator(translator: str | Translator, path: str | Path, *, half: b
     """
     named = isinstance(translator, str)
     loaded = Translator.from_pretrained(translator) if isinstance(translator, str) else translator
-    if not isinstance(loaded.model, Seq2Seq):
-        raise ExportError(f"a {type(loaded.model).__name__} has no export yet; a Seq2Seq has.")
+    model = loaded.model
     driver = {
         "pad": PAD,
         "bos": BOS,
@@ -103,7 +107,7 @@ def export_translator(translator: str | Translator, path: str | Path, *, half: b
         "unk": UNK,
         "never": [PAD, BOS],
         "longest": [2, 10],
-        "attention": loaded.model.config.attention,
+        "attention": model.config.attention if isinstance(model, Seq2Seq) else "multi-head",
     }
     extras = {
         "source_tokenizer": loaded.source.to_json(),
@@ -112,7 +116,7 @@ def export_translator(translator: str | Translator, path: str | Path, *, half: b
     }
     if named:
         extras["card"] = json.dumps(weights.card(str(translator)), ensure_ascii=False)
-    return export_graphs(translator_graphs(loaded.model), path, half=half, extras=extras)
+    return export_graphs(translator_graphs(model), path, half=half, extras=extras)
 
 
 def _parts(state: State) -> tuple[Tensor, ...]:

@@ -44,7 +44,7 @@ def steps(root: Path) -> dict[str, list[str]]:
     if notebooks:
         # A notebook's cells share a kernel, so a notebook stays on one worker.
         found["notebooks"] = [
-            *pytest, "--nbval", "--nbval-cell-timeout", "120", "-n", "2", "--dist", "loadscope",
+            *pytest, "--nbval", "--nbval-cell-timeout", "400", "-n", "2", "--dist", "loadscope",
             "-p", "no:cacheprovider", *notebooks,
         ]  # fmt: skip
     return found

@@ -23,10 +23,9 @@ from sphinx.util.docutils import SphinxDirective
 
 from tfedu import weights
 from tfedu.live import lab
-from tfedu.site import hero, slides, timeline
+from tfedu.site import formulas, hero, light, slides, timeline
 
-ROLES = {"q": "query", "k": "key", "v": "value", "w": "weights"}
-# BertViz asks cdnjs for these; each has a vendored twin in _static.
+# BertViz asks cdnjs for these; what it needs of them is vendored, in one file.
 REQUIRE = re.compile(r'<script src="https://cdnjs\.cloudflare\.com/ajax/libs/require\.js/[^"]+"></script>')
 LIBRARY = re.compile(r"https://cdnjs\.cloudflare\.com/ajax/libs/(d3|jquery)/[\d.]+/(d3|jquery)\.min")
 
@@ -49,21 +48,6 @@ def colour_role(meaning: str) -> Any:
         return [nodes.inline(rawtext, text, classes=["tf-role", f"tf-{meaning}"])], []
 
     return role
-
-
-def mathjax_config(app: Sphinx, config: Any) -> None:
-    r"""Give formulas the same colours: ``\q{Q}`` is class ``tf-query``, so that it follows the theme."""
-    macros = {letter: [rf"\class{{tf-{meaning}}}{{#1}}", 1] for letter, meaning in ROLES.items()}
-    ours: dict[str, Any] = {
-        "loader": {"load": ["[tex]/html"]},
-        "tex": {"macros": macros, "packages": {"[+]": ["html"]}},
-    }
-    theirs = config.mathjax3_config or {}
-    config.mathjax3_config = {
-        **theirs,
-        "loader": {**ours["loader"], **theirs.get("loader", {})},
-        "tex": {**ours["tex"], **theirs.get("tex", {})},
-    }
 
 
 # --- directives ----------------------------------------------------------------------------------------
@@ -204,11 +188,12 @@ def local_bertviz(body: str, static: str) -> str:
         body: the HTML of a page.
         static: the relative address of ``_static/`` from that page, ending in a slash.
     """
-    both = (
-        f'<script src="{static}vendor/require.js"></script><script src="{static}require-config.js"></script>'
-    )
-    body = REQUIRE.sub(both, body)
-    return LIBRARY.sub(lambda match: f"{static}vendor/{match.group(1)}.min", body)
+    vendor = f"{static}vendor/"
+    if "application/vnd.jupyter.widget-view" in body:  # the widgets' manager needs the real require.js
+        ours = f'<script src="{vendor}require.js"></script><script src="{static}require-config.js"></script>'
+    else:
+        ours = f'<script src="{vendor}bertviz.min.js"></script>'
+    return LIBRARY.sub(lambda match: f"{vendor}{match.group(1)}.min", REQUIRE.sub(ours, body))
 
 
 def chapter_buttons(app: Sphinx, pagename: str, static: str) -> str:
@@ -240,6 +225,7 @@ def finish_page(app: Sphinx, pagename: str, templatename: str, context: dict[str
     body = body.replace(' role="doc-biblioentry"', "")
     # A fold's name is the words on it ("Show code cell source"), not another text.
     context["body"] = body.replace('<summary aria-label="Toggle hidden content">', "<summary>")
+    context["body"] = light.share_glyphs(context["body"])
     for name in sorted(set(re.findall(r'<tf-lab name="([\w-]+)"', body))):
         app.add_js_file(f"live/lab-{name}.js", loading_method="defer", priority=900)
     if app.env.doc2path(pagename).endswith(".ipynb"):
@@ -262,24 +248,32 @@ def copy_labs(app: Sphinx, exception: Exception | None) -> None:
             shutil.copy2(path, copy)  # last: the script is there if it is
 
 
+def lighten(app: Sphinx, exception: Exception | None) -> None:
+    """Leave out what the theme brings and no page uses."""
+    if exception is None and app.builder.format == "html":
+        light.scripts(Path(app.outdir))
+        light.icons(Path(app.outdir))
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
-    for letter, meaning in ROLES.items():
+    for letter, meaning in formulas.ROLES.items():
         roles.register_local_role(letter, colour_role(meaning))
     app.add_node(LinkedHTML, html=(visit_linked_html, None), latex=(skip, None), text=(skip, None))
     app.add_node(SlideMark, html=(visit_slide_mark, None), latex=(skip, None), text=(skip, None))
     app.add_directive("timeline", Timeline)
     app.add_directive("hero", Hero)
     app.add_directive("tfedu-cell", SlideMarkDirective)
-    app.connect("config-inited", mathjax_config)
     app.connect("env-before-read-docs", Progress.before)
     app.connect("source-read", Progress.start)
     app.connect("source-read", mark_cells)
     app.connect("doctree-read", Progress.stop)
     app.connect("html-page-context", finish_page, priority=900)
     app.connect("build-finished", copy_labs)
+    app.connect("build-finished", lighten)
+    formulas.setup(app)
     os.environ[lab.BOOK] = "1"  # the chapters' kernels inherit it: a lab leaves its tag alone
-    # Formulas stand in navigation titles too, so MathJax must be on pages that have none in their text.
+    # Formulas stand in navigation titles too, so their style sheet must be on pages that have none in their text.
     app.set_html_assets_policy("always")
     # palette.css first: the others use its variables.
     for number, sheet in enumerate(("palette.css", "fonts.css", "page.css")):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 MIME = "application/vnd.plotly.v1+json"
 NO_ALT = "Interactive figure"
+KINDS = ("scatter", "bar", "heatmap")  # what book/bundles/plotly.js puts into the page's script
 
 
 def figure_html(figure: dict[str, Any]) -> str:
@@ -21,7 +22,17 @@ def figure_html(figure: dict[str, Any]) -> str:
     Args:
         figure: the content of a ``application/vnd.plotly.v1+json`` output (data, layout, frames, config).
             Its ``layout.meta.alt`` becomes the accessible name and the text shown without JavaScript.
+
+    Raises:
+        ValueError: if a trace is of a kind that the page's script cannot draw.
     """
+    parts = (figure, *(figure.get("frames") or ()))
+    kinds = {trace.get("type", "scatter") for part in parts for trace in part.get("data") or ()}
+    if missing := sorted(kinds - set(KINDS)):
+        raise ValueError(
+            f"The page's Plotly draws {', '.join(KINDS)}, not {', '.join(missing)}. Draw it with one of those, or "
+            "add the kind to book/bundles/plotly.js and to KINDS here, then run `python book/vendor.py`."
+        )
     layout = figure.get("layout") or {}
     meta = layout.get("meta")
     alt = html.escape(str(meta.get("alt") or NO_ALT) if isinstance(meta, dict) else NO_ALT, quote=True)

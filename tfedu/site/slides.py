@@ -223,9 +223,9 @@ PAGE = """<!DOCTYPE html>
 <link rel="stylesheet" href="../_static/fonts.css">
 <link rel="stylesheet" href="../_static/slides.css">
 <script src="../_static/page.js"></script>
-{math}
 </head>
 <body>
+{glyphs}
 <main><div class="reveal"><div class="slides">
 {sections}
 </div></div></main>
@@ -260,6 +260,8 @@ def deck_html(page: Path, root: Path) -> str:
         tag.decompose()
     for tag in article.select("details.hide"):  # an input hidden in the chapter is hidden here too
         tag.decompose()
+    letters = article.select_one("svg.tf-glyphs")  # the figures of all cells share them
+    glyphs = str(letters.extract()) if letters else ""
     content = cells(article)
     marked = any(cell.mark in ("slide", "subslide", "fragment") for cell in content)
     deck = by_marks(content) if marked else by_rule(content)
@@ -268,7 +270,6 @@ def deck_html(page: Path, root: Path) -> str:
     relative = page.relative_to(root)
     folder, up = relative.parent.as_posix(), "../" * (len(relative.parts) - 1)
     scripts: list[Any] = [copy(tag) for tag in soup.find_all("script")]
-    math = [tag for tag in scripts if "window.MathJax" in tag.get_text() or "mathjax" in tag.get("src", "")]
     widgets = [
         tag
         for tag in scripts
@@ -277,13 +278,13 @@ def deck_html(page: Path, root: Path) -> str:
     ]
     inside = {str(tag) for tag in article.find_all("script")}
     links: list[Any] = soup.find_all("link")
-    styles = [tag for tag in links if re.search(r"pygments|sphinx-design|mystnb", tag.get("href", ""))]
+    styles = [tag for tag in links if re.search(r"pygments|sphinx-design|mystnb|katex", tag.get("href", ""))]
     heading = article.find("h1")
     title = " ".join(heading.get_text().split()) if heading else relative.stem
     return PAGE.format(
         title=html.escape(title),
         styles="\n".join(rebase(str(tag), up, folder) for tag in styles),
-        math="\n".join(rebase(str(tag), up, folder) for tag in math),
+        glyphs=glyphs,
         widgets="\n".join(rebase(str(tag), up, folder) for tag in widgets if str(tag) not in inside),
         sections=rebase(columns(deck), up, folder),
         chapter=f"../{relative.as_posix()}",

@@ -17,14 +17,16 @@ export function ablate(head: number): Edit {
 
 /**
  * Puts another map in place of the model's: `by` is (T, S), (H, T, S) or (B, H, T, S). In a decoder that goes word
- * by word it may hold all rows: each step takes its own. Other values can be replaced as well, by their like.
+ * by word it may hold all rows: each step takes its own, and of a row as much as there are words to look back at.
+ * Other values can be replaced as well, by their like.
  */
 export function replace(by: Tensor): Edit {
   return (value, firstRow) => {
     const [rows, wanted] = [by.shape.at(-2) ?? 1, value.shape.at(-2) ?? 1];
-    const [from, columns] = [rows > wanted ? firstRow : 0, by.shape.at(-1) ?? 1];
-    const cut = rows > wanted ? withSize(by.shape, by.shape.length - 2, wanted) : by.shape;
+    const [from, columns, seen] = [rows > wanted ? firstRow : 0, by.shape.at(-1) ?? 1, value.shape.at(-1) ?? 1];
     if (from + wanted > rows && rows > 1) throw new Error(`row ${firstRow} is not one of the ${rows} given.`);
+    let cut = rows > wanted ? withSize(by.shape, by.shape.length - 2, wanted) : by.shape;
+    if (rows > wanted && seen === firstRow + wanted && columns > seen) cut = withSize(cut, cut.length - 1, seen);
     broadcast(cut, value.shape); // complains unless they fit
     const strides = broadcastStrides(by.shape, value.shape);
     return view(by, value.shape, strides, from * columns);
@@ -36,10 +38,10 @@ export function pin(query: number, key: number, weight = 1, head?: number): Edit
   if (!(weight >= 0 && weight <= 1)) throw new Error(`a weight lies between 0 and 1; got ${weight}.`);
   return (map, firstRow) => {
     const [B, H, T, S] = sizes(map);
-    within(key, S, "key");
     if (head !== undefined) within(head, H, "head");
     const row = query - firstRow;
     if (row < 0 || row >= T) return;
+    within(key, S, "key");
     for (let i = 0; i < B * H; i++) {
       if (head !== undefined && i % H !== head) continue;
       const weights = map.data.subarray((i * T + row) * S, (i * T + row + 1) * S);

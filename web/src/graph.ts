@@ -1,6 +1,7 @@
 // A graph is a list of small steps, each makes named values from named values. A run keeps every value, so that
 // any of them can be looked at, or changed: then only the steps that follow from it are taken again.
 
+import { fuse, type Fused } from "./fuse.ts";
 import type { Kernel } from "./kernel.ts";
 import { operations, type Operator } from "./operators.ts";
 import { Attributes, Inputs, type Attribute } from "./operators/common.ts";
@@ -38,7 +39,10 @@ export type Edits = Readonly<Record<string, Edit>>;
 export class Graph {
   /** What does not depend on the inputs: the weights, and what is made of weights alone, computed once. */
   readonly constants = new Map<string, Tensor>();
+  /** The steps as the file has them. */
   readonly nodes: readonly NodeDescription[];
+  /** The same in fewer steps. */
+  readonly fused: Fused;
 
   constructor(
     readonly name: string,
@@ -58,7 +62,7 @@ export class Graph {
         this.constants.set(input, weight);
       }
       if (node.inputs.some((input) => changing.has(input))) node.outputs.forEach((output) => changing.add(output));
-      else this.perform(node, this.constants).forEach(([output, value]) => this.constants.set(output, value));
+      else this.perform(node, (name) => this.constants.get(name)).forEach(([output, value]) => this.constants.set(output, value));
     }
     for (const one of this.constants.values()) if (one.dtype === "float32") kernel.keep(one.data as Float32Array);
     for (const output of [...description.outputs.map((one) => one.name), ...Object.values(description.maps)]) {
@@ -67,6 +71,8 @@ export class Graph {
       if (!weight) throw new LiveFileError(`the model file is damaged: graph ${name} never makes ${output}.`);
       this.constants.set(output, weight);
     }
+    const outputs = [...description.outputs.map((one) => one.name), ...Object.values(description.maps)];
+    this.fused = fuse(this.nodes, this.constants, new Set(outputs));
   }
 
   /** Runs the whole graph. The edits apply as the values come up; see `Run.edit` to change more afterwards. */
@@ -110,9 +116,9 @@ export class Graph {
   private known: ReadonlySet<string> | undefined;
 
   /** Takes one step. */
-  perform(node: NodeDescription, values: ReadonlyMap<string, Tensor>): [string, Tensor][] {
+  perform(node: NodeDescription, value: (name: string) => Tensor | undefined): [string, Tensor][] {
     try {
-      const inputs = new Inputs(node.inputs.map((input) => values.get(input)));
+      const inputs = new Inputs(node.inputs.map(value));
       const made = operations[node.op as Operator](inputs, new Attributes(node.attributes), this.kernel);
       const outputs = Array.isArray(made) ? made : [made];
       return node.outputs.flatMap((name, i): [string, Tensor][] => (name === "" ? [] : [[name, outputs[i]]]));
@@ -129,6 +135,7 @@ export class Run {
   private readonly original = new Map<string, Tensor>(); // before the edits
   private readonly values: Map<string, Tensor>; // after them
   private readonly edits = new Map<string, Edit>();
+  private nodes: readonly NodeDescription[];
 
   constructor(
     readonly graph: Graph,
@@ -138,7 +145,8 @@ export class Run {
     readonly firstRow: number,
   ) {
     this.values = new Map(graph.constants);
-    for (const [name, edit] of Object.entries(edits)) this.edits.set(graph.resolve(name), edit);
+    this.nodes = graph.fused.nodes;
+    for (const [name, edit] of Object.entries(edits)) this.edits.set(this.open(graph.resolve(name)), edit);
     const missing = graph.description.inputs.find(({ name }) => !(name in inputs));
     if (missing) throw new Error(`graph ${graph.name} wants an input named ${missing.name}.`);
     const changed = this.put(inputs);
@@ -151,14 +159,14 @@ export class Run {
 
   /** A value by its name, by the name of a map, or by a module's; see `Graph.resolve`. */
   get(name: string): Tensor {
-    const value = this.values.get(this.graph.resolve(name));
+    const value = this.value(this.graph.resolve(name));
     if (!value) throw new Error(`graph ${this.graph.name} did not make ${name}.`);
     return value;
   }
 
   /** Changes a value, or, without a function, gives it back; then runs what follows from it. */
   edit(name: string, edit?: Edit): this {
-    const key = this.graph.resolve(name);
+    const key = this.open(this.graph.resolve(name));
     const before = this.original.get(key) ?? this.get(key);
     const changed = new Set<string>();
     if (!edit) this.edits.delete(key);
@@ -170,6 +178,19 @@ export class Run {
   /** Other inputs, all or some; then runs what follows from them. */
   feed(inputs: Readonly<Record<string, Tensor>>): this {
     return this.follow(this.put(inputs));
+  }
+
+  /** A value; one that was fused away is made now. */
+  private value(name: string): Tensor | undefined {
+    const known = this.values.get(name);
+    const maker = known ? undefined : this.graph.fused.inner.get(name);
+    return maker ? this.graph.perform(maker, (input) => this.value(input))[0][1] : known;
+  }
+
+  /** Before a value is changed: if it was fused away, this run goes back to the steps as the file has them. */
+  private open(name: string): string {
+    if (this.graph.fused.inner.has(name)) this.nodes = this.graph.nodes;
+    return name;
   }
 
   private put(inputs: Readonly<Record<string, Tensor>>): Set<string> {
@@ -208,9 +229,9 @@ export class Run {
   /** Runs the nodes that need a changed value. What they make has changed as well, and so on down the list. */
   private follow(changed: Set<string>): this {
     const ran: NodeDescription[] = [];
-    for (const node of this.graph.nodes) {
+    for (const node of this.nodes) {
       if (!node.inputs.some((input) => changed.has(input))) continue;
-      for (const [name, value] of this.graph.perform(node, this.values)) this.set(name, value, changed);
+      for (const [name, value] of this.graph.perform(node, (input) => this.value(input))) this.set(name, value, changed);
       ran.push(node);
     }
     this.ran = ran;

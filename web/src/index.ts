@@ -1,6 +1,7 @@
 // What the page gets: one global, TfeduLive, or one ES module.
 
 export { ablate, pin, replace } from "./edits.ts";
+export { drawn, likeliest, TextGenerator, Writing, type Choice, type GenerationOptions, type Step } from "./generator.ts";
 export { Graph, Run, type Edit, type Edits } from "./graph.ts";
 export { makeKernel, type Kernel } from "./kernel.ts";
 export { Model } from "./model.ts";
@@ -8,4 +9,4 @@ export { OPERATORS } from "./operators.ts";
 export { LiveFileError } from "./safetensors.ts";
 export { tensor, type Tensor } from "./tensor.ts";
 export { tokenizerFromJson, type Tokenizer } from "./tokenizer.ts";
-export { Translation, Translator, type Step, type TranslationEdits } from "./translator.ts";
+export { Translation, Translator, type TranslationEdits } from "./translator.ts";

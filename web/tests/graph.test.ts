@@ -162,6 +162,45 @@ describe("an edit", () => {
   });
 });
 
+describe("a linear layer, whose two steps are taken as one", () => {
+  const linear: GraphDescription = {
+    inputs: [float("x", "T", 3)],
+    outputs: [float("y", "T", 3)],
+    maps: {},
+    nodes: [node("MatMul", ["x", "W"], "product", "layer"), node("Add", ["product", "bias"], "sum", "layer"), node("Relu", ["sum"], "y")],
+  };
+  const bias = tensor([1, 0, -100], [3]);
+  const [one, other] = [tensor([1, 2, 3], [1, 3]), tensor([0, 1, 0], [1, 3])];
+  const layer = (description = linear) => Model.read(archive({ W, bias }, { model: description })).graph("model");
+
+  it("gives the same, and the value between when asked", () => {
+    const run = layer().run({ x: one });
+    expect(ran(run)).toEqual(["sum", "y"]);
+    expect([...run.get("y").data]).toEqual([31, 36, 0]);
+    expect([...run.get("product").data]).toEqual([30, 36, 42]);
+    expect([...run.get("layer").data]).toEqual([31, 36, -58]);
+    run.feed({ x: other });
+    expect([...run.get("product").data]).toEqual([4, 5, 6]);
+    expect([...run.edit("bias", (value) => void value.data.fill(1)).get("y").data]).toEqual([5, 6, 7]);
+  });
+
+  it("can be changed between, before the run and after", () => {
+    const zero = (value: Tensor) => void value.data.fill(0);
+    const late = layer().run({ x: one }).edit("product", zero);
+    expect(ran(late)).toEqual(["sum", "y"]);
+    for (const run of [late, layer().run({ x: one }, { product: zero }).feed({ x: other })]) {
+      expect([...run.get("y").data]).toEqual([1, 0, 0]);
+    }
+    expect([...late.edit("product").get("y").data]).toEqual([31, 36, 0]);
+    expect([...late.feed({ x: other }).get("y").data]).toEqual([5, 5, 0]);
+  });
+
+  it("stays two steps where somebody else reads between them", () => {
+    const seen = layer({ ...linear, outputs: [...linear.outputs, float("product", "T", 3)] }).run({ x: one });
+    expect(ran(seen)).toEqual(["product", "sum", "y"]);
+  });
+});
+
 describe("a damaged file", () => {
   const good = archive({ W, v }, { model: graph });
   const text = (from: string, to: string) => new Uint8Array(Buffer.from(Buffer.from(good).toString("latin1").replace(from, to), "latin1"));

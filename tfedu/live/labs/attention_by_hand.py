@@ -64,7 +64,7 @@ def still(recording: dict[str, Any]) -> str:
     left, right = _axes(0), _axes(_SIZE + _GAP)
     for word, key, weight in zip(words, recording["k"], weights, strict=True):
         left += _arrow(key, "key", f"{word} {weight:.2f}")
-    left += _arrow(recording["q"], "query", "query")
+    left += _arrow(recording["q"], "query", "query", beside=True)
     start = [0.0, 0.0]
     for word, value, weight in zip(words, recording["v"], weights, strict=True):
         right += _arrow(value, "value", word, _SIZE + _GAP, faint=True)
@@ -120,14 +120,17 @@ def _tip(place: Any, role: str, shape: str, shift: float) -> str:
     return f'<path d="{marks[shape]}" style="fill:var(--tf-{role})"/>'
 
 
-def _arrow(place: Any, role: str, label: str, shift: float = 0, faint: bool = False) -> str:
+def _arrow(
+    place: Any, role: str, label: str, shift: float = 0, *, faint: bool = False, beside: bool = False
+) -> str:
     shape = {"query": "triangle", "key": "square", "value": "diamond"}[role]
     dash = "stroke-dasharray:3 3" if faint else ""
     x, y = _at(place, shift)
-    y += -9 if place[1] >= 0 else 15
+    anchor = "start" if beside else "middle"
+    x, y = (x + 8, y + 3) if beside else (x, y - 9 if place[1] >= 0 else y + 15)
     return (
         _line([0, 0], place, f"var(--tf-{role})", 1.2 if faint else 2, shift, dash)
         + _tip(place, role, shape, shift)
-        + f'<text x="{x}" y="{y:.1f}" text-anchor="middle" style="fill:var(--tf-{role}-text)">'
+        + f'<text x="{x}" y="{y:.1f}" text-anchor="{anchor}" style="fill:var(--tf-{role}-text)">'
         + f"{html.escape(label)}</text>"
     )

@@ -199,6 +199,13 @@ export function make<K extends keyof HTMLElementTagNameMap>(
   return made;
 }
 
+/** Makes a list hold `count` items; those that are there stay, so that a hand does not lose what it holds. */
+export function rows(list: HTMLElement, count: number, item: (index: number) => HTMLElement): HTMLElement[] {
+  while (list.children.length > count) list.lastElementChild!.remove();
+  while (list.children.length < count) list.append(item(list.children.length));
+  return [...list.children] as HTMLElement[];
+}
+
 // The book's variables reach through the shadow; outside the book the light theme's colours stand in.
 const STYLE = `
 :host {

@@ -4,7 +4,7 @@
 
 import type { Vector } from "./attention.ts";
 
-export type Role = "query" | "key" | "value";
+export type Role = "token" | "query" | "key" | "value";
 
 export interface Arrow {
   /** Unique in the lab, such as "k1". */
@@ -14,6 +14,8 @@ export interface Arrow {
   readonly label: string;
   /** What a screen reader calls it. */
   readonly spoken: string;
+  /** It follows from others, and cannot be moved by hand. */
+  readonly fixed?: boolean;
 }
 
 /** What the reader does to an arrow. */
@@ -40,6 +42,7 @@ const point = (at: Vector): string => `${x(at).toFixed(1)} ${y(at).toFixed(1)}`;
 
 /** The heads: each role has its own shape, so that colour is not the only cue. They point along +x. */
 const HEADS: Record<Role, string> = {
+  token: "M8 0A8 8 0 1 1 -8 0A8 8 0 1 1 8 0Z",
   query: "M9 0L-7 -8V8Z",
   key: "M-7 -7H7V7H-7Z",
   value: "M9 0L0 -9L-9 0L0 9Z",
@@ -86,15 +89,17 @@ export class Plane {
     this.places = given.places;
     this.behind.innerHTML = given.behind ?? "";
     this.over.innerHTML = given.over ?? "";
-    for (const { id, role, label } of this.arrows) {
+    for (const { id, role, label, fixed } of this.arrows) {
       const at = given.places.get(id)!;
       const [shaft, tip, text] = [this.shafts.get(id)!, this.tips.get(id)!, this.labels.get(id)!];
       const turn = role === "query" ? (-Math.atan2(at[1], at[0]) * 180) / Math.PI : 0;
       shaft.setAttribute("d", `M${point([0, 0])}L${point(at)}`);
       tip.setAttribute("transform", `translate(${point(at)})`);
       tip.querySelector(".head")!.setAttribute("transform", `rotate(${turn.toFixed(1)})`);
-      tip.setAttribute("aria-valuenow", String(at[0]));
-      tip.setAttribute("aria-valuetext", `${at[0]} across, ${at[1]} up`);
+      if (!fixed) {
+        tip.setAttribute("aria-valuenow", String(at[0]));
+        tip.setAttribute("aria-valuetext", `${at[0]} across, ${at[1]} up`);
+      }
       for (const one of [shaft, tip, text]) {
         one.classList.toggle("faint", given.faint?.has(id) ?? false);
         one.classList.toggle("lit", id === given.lit);
@@ -136,7 +141,12 @@ export class Plane {
   }
 
   /** A tip is a slider of two dimensions, which ARIA has no word for. */
-  private tip({ id, role, spoken }: Arrow): SVGElement {
+  private tip({ id, role, spoken, fixed }: Arrow): SVGElement {
+    if (fixed) {
+      const end = svg("g", { class: `fixed ${role}`, "aria-hidden": "true" });
+      end.append(svg("path", { class: "head", d: HEADS[role] }));
+      return end;
+    }
     const tip = svg("g", {
       class: `tip ${role}`,
       role: "slider",
@@ -172,7 +182,7 @@ export class Plane {
       const here = this.under(event);
       const distance = (id: string): number => Math.hypot(...this.places.get(id)!.map((one, i) => one - here[i]));
       // Where tips crowd, the nearest is meant, not the one that happens to lie on top.
-      const id = this.arrows.map((one) => one.id).reduce((a, b) => (distance(b) < distance(a) ? b : a));
+      const id = this.arrows.filter((one) => !one.fixed).map((one) => one.id).reduce((a, b) => (distance(b) < distance(a) ? b : a));
       const at = this.places.get(id)!;
       held.set(event.pointerId, { id, dx: at[0] - here[0], dy: at[1] - here[1] });
       this.element.setPointerCapture(event.pointerId);
@@ -301,6 +311,7 @@ function svg<K extends keyof SVGElementTagNameMap>(tag: K, attributes: Record<st
 /** The planes' own style; colours come from the frame and the lab. */
 export const PLANE_STYLE = `
 .plane svg { display: block; width: 100%; background: var(--ground); border: 1px solid var(--line); border-radius: 8px; user-select: none; -webkit-user-select: none; }
+.token { --mark: var(--ink); --letters: var(--ink); }
 .query { --mark: var(--tf-query, #0072B2); --letters: var(--query); }
 .key { --mark: var(--tf-key, #D55E00); --letters: var(--key); }
 .value { --mark: var(--tf-value, #009E73); --letters: var(--value); }
@@ -310,7 +321,8 @@ export const PLANE_STYLE = `
 .shaft { fill: none; stroke: var(--mark); stroke-width: 2.5; }
 .head { fill: var(--mark); stroke: var(--ground); stroke-width: 1.5; }
 .hit { fill: transparent; } .ring { fill: none; }
-.tip { cursor: grab; touch-action: none; outline: none; }
+/* The ring shows the focus; the clear outline is for systems that paint with their own colours. */
+.tip { cursor: grab; touch-action: none; outline: 3px solid transparent; }
 .held, .held .tip { cursor: grabbing; }
 .tip.lit .ring { stroke: var(--mark); stroke-width: 1.5; fill: color-mix(in srgb, var(--mark) 16%, transparent); }
 .tip:focus-visible .ring { stroke: var(--weights); stroke-width: 3; }

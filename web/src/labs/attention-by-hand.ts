@@ -5,8 +5,9 @@
 // There is no model and nothing is fetched; all the maths is in ../lab/attention.ts.
 
 import { attend, hidden, score, type Attended, type Kind, type Matrix, type Network, type Vector } from "../lab/attention.ts";
+import { BY_HAND_STYLE, brief, COLDEST, Finding, headToTail, HOTTEST, matrix, number, pair, portion, thermometer, vectors } from "../lab/by_hand.ts";
 import { make, type Frame, type Lab } from "../lab/frame.ts";
-import { contours, dot, inside, Plane, PLANE_STYLE, segment, type Arrow } from "../lab/plane.ts";
+import { contours, inside, Plane, PLANE_STYLE, type Arrow } from "../lab/plane.ts";
 
 /** The chapter's worked example, from Python. */
 interface Recording {
@@ -36,9 +37,6 @@ const KINDS: Record<Kind, { name: string; formula: string; divisor: string; abou
   dot: { name: "dot", formula: "q·k", divisor: "÷ T", about: "|q| |k| cos θ: direction counts, and so does length." },
   scaled: { name: "scaled dot", formula: "q·k", divisor: "÷ √2 ÷ T", about: "Dot products of K numbers grow like √K, so they are divided by it. Here K = 2." },
 };
-const COLDEST = 0.05;
-const HOTTEST = 5;
-const QUIET = 500; // milliseconds without a change, before the finding is spoken
 
 export default function attentionByHand(frame: Frame): Lab {
   return new AttentionByHand(frame);
@@ -52,21 +50,18 @@ class AttentionByHand implements Lab {
   private lit?: string;
   /** The token whose score is worked out below the table. */
   private row = 0;
-  private timer = 0;
 
   private readonly keys: Plane;
   private readonly values: Plane;
   private readonly kinds = new Map<Kind, HTMLButtonElement>();
-  private readonly temperature = make("input", { type: "range", id: "temperature", step: "0.01", min: String(Math.log10(COLDEST)), max: String(Math.log10(HOTTEST)) });
-  private readonly degrees = make("output", { for: "temperature" });
+  private readonly heat = thermometer(() => this.keep(), (temperature) => this.change({ ...this.state, temperature }));
   private readonly network = make("p", { class: "network" });
   private readonly formula = make("th", { scope: "col" });
   private readonly divisor = make("th", { scope: "col" });
   private readonly rows: { row: HTMLElement; open: HTMLInputElement; cells: HTMLElement[]; bar: HTMLElement; share: HTMLElement }[];
   private readonly working = make("p", { class: "working" });
   private readonly sum = make("p", { class: "working" });
-  private readonly finding = make("p", { class: "finding" });
-  private readonly spoken = make("p", { class: "spoken", role: "status" });
+  private readonly finding = new Finding();
   private readonly undo = make("button", { type: "button" }, "Undo");
   private readonly reset = make("button", { type: "button" }, "Reset");
 
@@ -114,13 +109,6 @@ class AttentionByHand implements Lab {
       this.kinds.set(kind, button);
       kinds.append(button);
     }
-    const heat = make("label", { class: "heat", for: "temperature" }, make("span", {}, "temperature ", make("i", {}, "T")), this.degrees, this.temperature);
-    this.temperature.addEventListener("input", () => {
-      if (!this.temperature.dataset.held) this.keep();
-      this.temperature.dataset.held = "true";
-      this.change({ ...this.state, temperature: Number((10 ** Number(this.temperature.value)).toPrecision(2)) });
-    });
-    for (const end of ["change", "blur"]) this.temperature.addEventListener(end, () => delete this.temperature.dataset.held);
     const head = ["token", "may attend", this.formula, this.divisor, "weight"].map((one) => (typeof one === "string" ? make("th", { scope: "col" }, one) : one));
     head[4].className = "weight";
     const table = make("table", {}, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...this.rows.map((one) => one.row)));
@@ -131,28 +119,29 @@ class AttentionByHand implements Lab {
       tries.append(button);
     }
     this.undo.addEventListener("click", () => {
+      while (this.past.at(-1) === this.state) this.past.pop(); // taken hold of, and not moved
       this.change(this.past.pop() ?? this.state);
       this.frame.say("");
     });
     this.reset.addEventListener("click", () => this.act(this.first, ""));
     this.frame.root.append(
-      make("style", {}, PLANE_STYLE + STYLE),
-      make("div", { class: "controls" }, kinds, heat),
+      make("style", {}, PLANE_STYLE + BY_HAND_STYLE + STYLE),
+      make("div", { class: "controls" }, kinds, this.heat.element),
       this.network,
-      this.finding,
+      this.finding.element,
       make(
         "div",
         { class: "planes" },
         make("figure", { class: "plane" }, make("figcaption", {}, make("span", { class: "letters query" }, "▲ query"), " meets ", make("span", { class: "letters key" }, "■ keys"), "; dotted: equal scores"), this.keys.element),
         make("figure", { class: "plane" }, make("figcaption", {}, make("span", { class: "letters value" }, "◆ values"), ", shrunk by weight, add up to the ", make("b", {}, "output")), this.values.element),
       ),
+      make("div", { class: "controls" }, this.undo, this.reset, make("span", { class: "hint" }, "Drag a tip, or Tab to it and press arrow keys.")),
+      tries,
+      this.frame.said,
       table,
       this.working,
       this.sum,
-      tries,
-      this.frame.said,
-      make("div", { class: "controls" }, this.undo, this.reset, make("span", { class: "hint" }, "Drag a tip, or Tab to it and press arrow keys.")),
-      this.spoken,
+      this.finding.spoken,
     );
   }
 
@@ -225,7 +214,7 @@ class AttentionByHand implements Lab {
     const { state } = this;
     const found = this.attended();
     const [weights, output] = [found.weights[0], found.output[0]];
-    this.drawPlanes(weights, output);
+    this.drawPlanes(weights);
     this.rows.forEach(({ row, open, cells, bar, share }, s) => {
       open.checked = state.mask[s];
       cells[0].textContent = number(found.scores[0][s]);
@@ -238,22 +227,18 @@ class AttentionByHand implements Lab {
     for (const [kind, button] of this.kinds) button.setAttribute("aria-pressed", String(kind === state.score));
     this.formula.textContent = KINDS[state.score].formula;
     this.divisor.textContent = KINDS[state.score].divisor;
-    this.degrees.textContent = String(state.temperature);
-    if (!this.temperature.dataset.held) this.temperature.value = String(Math.log10(state.temperature));
-    this.temperature.setAttribute("aria-valuetext", String(state.temperature));
+    this.heat.show(state.temperature);
     if (this.network.dataset.kind !== state.score) {
       this.network.replaceChildren(...(state.score === "additive" ? shown(this.given.network) : []), KINDS[state.score].about);
       this.network.dataset.kind = state.score;
     }
     this.working.textContent = this.scoreByHand();
     this.sum.textContent = `output = ${weights.map((weight, s) => `${portion(weight)}·${pair(state.v[s])}`).join(" + ")} = ${pair(output)}`;
-    this.finding.textContent = this.found(weights, output);
-    this.undo.disabled = !this.past.length;
-    clearTimeout(this.timer);
-    this.timer = window.setTimeout(() => (this.spoken.textContent = this.finding.textContent), QUIET);
+    this.finding.show(this.found(weights, output));
+    this.undo.disabled = this.past.every((one) => one === state);
   }
 
-  private drawPlanes(weights: Vector, output: Vector): void {
+  private drawPlanes(weights: Vector): void {
     const { q, k, v, mask, score: kind } = this.state;
     const [root, { network }] = [kind === "scaled" ? Math.SQRT2 : 1, this.given];
     this.keys.draw({
@@ -263,20 +248,12 @@ class AttentionByHand implements Lab {
       lit: this.lit,
       behind: contours((at) => score(q, at, kind, network) / root, 1),
     });
-    // Each value, shrunk by its weight, begins where the one before it ends; the last ends at the output.
-    let from: Vector = [0, 0];
-    let chain = "";
-    v.forEach((value, s) => {
-      const to = from.map((one, i) => one + weights[s] * value[i]);
-      chain += segment(from, to, "part", 9) + (s < v.length - 1 && weights[s] > 0.02 ? dot(to, "joint", 2.5) : "");
-      from = to;
-    });
     this.values.draw({
       places: new Map(v.map((at, s) => [`v${s}`, at])),
       notes: new Map(v.map((_, s) => [`v${s}`, mask[s] ? portion(weights[s]) : "masked"])),
       faint: new Set(v.map((_, s) => `v${s}`).filter((_, s) => !mask[s])),
       lit: this.lit,
-      over: chain + segment([0, 0], output, "output", 13) + dot(output, "output end", Math.hypot(...output) < 0.05 ? 5 : 0),
+      over: headToTail(weights, v),
     });
   }
 
@@ -314,48 +291,13 @@ function moved(state: State, id: string, to: Vector): State {
   return id[0] === "k" ? { ...state, k: put(state.k) } : { ...state, v: put(state.v) };
 }
 
-/** Whether something from outside is a list of so many points of the plane. */
-function vectors(given: unknown, count: number): boolean {
-  return Array.isArray(given) && given.length === count && given.every((one) => Array.isArray(one) && one.length === 2 && one.every(Number.isFinite));
-}
-
 /** The additive score's matrices, as a line. */
 function shown({ W, U, a }: Network): (Node | string)[] {
-  const matrix = (rows: Matrix): Node => make("span", { class: "matrix" }, ...rows.map((row) => make("span", {}, row.map(brief).join(" "))));
   return [make("i", {}, "W"), " = ", matrix(W), make("i", {}, "U"), " = ", matrix(U), make("i", {}, "a"), " = ", matrix([a])];
 }
 
-const minus = (text: string): string => text.replace("-", "−");
-const number = (one: number): string => minus((Math.abs(one) < 0.005 ? 0 : one).toFixed(2));
-const brief = (one: number): string => minus(String(Number(one.toFixed(2)) + 0));
-const pair = (at: Vector): string => `(${at.map((one) => brief(one)).join(", ")})`;
-
-/** A weight: .62, or 0, or 1. */
-function portion(weight: number): string {
-  return weight >= 0.995 ? "1" : weight >= 0.005 ? weight.toFixed(2).slice(1) : "0";
-}
-
 const STYLE = `
-.lab { --value: var(--tf-value-text, #00624A); }
-.controls { display: flex; flex-wrap: wrap; gap: 0.5rem 0.6rem; align-items: center; margin: 0.5rem 0; }
-.kinds { display: flex; }
-.kinds button { border-radius: 0; margin-left: -1px; }
-.kinds button:first-child { border-radius: 999px 0 0 999px; margin: 0; } .kinds button:last-child { border-radius: 0 999px 999px 0; }
-.heat { display: grid; grid-template-columns: auto 2.6rem minmax(7rem, 1fr); gap: 0.5rem; align-items: center; flex: 1; margin-left: 0.4rem; }
-.heat output { font-variant-numeric: tabular-nums; font-weight: 600; }
-.heat input { width: 100%; min-height: 2.2rem; accent-color: var(--weights); }
 .network { display: flex; flex-wrap: wrap; align-items: center; gap: 0.35rem; margin: 0.2rem 0 0; min-height: 3.4rem; font-size: 0.95rem; color: var(--soft); }
-.matrix { display: inline-grid; padding: 0 0.35rem; margin-right: 0.6rem; border: solid var(--soft); border-width: 0 1.5px; border-radius: 5px; color: var(--ink); line-height: 1.15; white-space: pre; font-variant-numeric: tabular-nums; }
-.planes { display: grid; grid-template-columns: 1fr 1fr; gap: 0.8rem; }
-figure { margin: 0; min-width: 0; display: flex; flex-direction: column; justify-content: end; }
-figcaption { font-size: 0.95rem; padding-bottom: 0.25rem; }
-.letters { color: var(--letters); font-weight: 600; }
-.plane .shaft.value { stroke-width: 1.5; stroke-dasharray: 3 3; }
-.part { fill: none; stroke: var(--tf-value, #009E73); stroke-width: 5; } .part.point { fill: var(--tf-value, #009E73); stroke: none; }
-.joint { fill: var(--ground); }
-.output { fill: none; stroke: var(--ink); stroke-width: 3; } .output.point, .output.end { fill: var(--ink); stroke: none; }
-.over { pointer-events: none; }
-.finding { margin: 0.3rem 0; font-size: 1.15rem; font-weight: 600; line-height: 1.3; min-height: 1.3em; }
 table { width: 100%; margin-top: 0.8rem; border-collapse: collapse; font-variant-numeric: tabular-nums; }
 thead th { font-size: 0.88rem; font-weight: 400; color: var(--soft); text-align: right; vertical-align: bottom; padding: 0 0.5rem 0.2rem; }
 thead th:first-child, thead .weight { text-align: left; } thead th:nth-child(2) { text-align: center; }
@@ -367,15 +309,8 @@ td { padding: 0 0.5rem; } .number { text-align: right; white-space: nowrap; }
 td.weight { width: 38%; } td.weight div { display: flex; align-items: center; gap: 0.4rem; padding-right: 1.8rem; }
 .bar { height: 1rem; background: var(--weights); border-radius: 2px; flex: none; min-width: 1px; } .share { font-weight: 600; }
 .masked th, .masked .number { color: var(--soft); text-decoration: line-through; } .masked .number:nth-child(4) { text-decoration: none; } .masked .bar { visibility: hidden; }
-.working { margin: 0.45rem 0 0; font-variant-numeric: tabular-nums; color: var(--soft); overflow-wrap: anywhere; }
-.working + .working { margin-top: 0.1rem; color: var(--ink); }
-.hint { font-size: 0.95rem; color: var(--soft); }
-.said { min-height: 0; }
-.spoken { position: absolute; width: 1px; height: 1px; margin: -1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 @media (max-width: 36rem) {
-  .network { min-height: 6rem; align-content: center; } .finding { min-height: 2.6em; }
-  .planes { grid-template-columns: 1fr; }
-  .heat { flex-basis: 100%; margin-left: 0; }
+  .network { min-height: 6rem; align-content: center; }
   td, thead th, tbody th { padding-left: 0.25rem; padding-right: 0.25rem; } td.weight { width: 30%; }
 }
 `;

@@ -9,7 +9,7 @@ import type { Edit } from "../graph.ts";
 import type { Model } from "../model.ts";
 import { tokenizerFromJson, type Tokenizer } from "../tokenizer.ts";
 import { Translator, type Translation } from "../translator.ts";
-import { make, message, type Frame, type Lab } from "../lab/frame.ts";
+import { make, message, rows, type Frame, type Lab } from "../lab/frame.ts";
 import { SENTENCE_STYLE, SentenceField, unreadable } from "../lab/sentence.ts";
 
 /** What Python recorded; `weights` has a row for each of `target`, whose last is the end. */
@@ -401,13 +401,6 @@ class TranslateLab implements Lab {
     });
     this.ribbons.innerHTML = drawn;
   }
-}
-
-/** Makes a list hold `count` items; those that are there stay, so that a hand does not lose what it holds. */
-function rows(list: HTMLElement, count: number, item: (index: number) => HTMLElement): HTMLElement[] {
-  while (list.children.length > count) list.lastElementChild!.remove();
-  while (list.children.length < count) list.append(item(list.children.length));
-  return [...list.children] as HTMLElement[];
 }
 
 /** The word that is surest of where to look: the row with the largest weight. */

@@ -4,7 +4,7 @@ import { broadcast, broadcastStrides, sizeOf, stridesOf, view, zeros } from "../
 import { asFloats, type Operation } from "./common.ts";
 import type { Kernel } from "../kernel.ts";
 
-/** (…, M, K) times (…, K, N); the leading axes broadcast. */
+/** (…, M, K) times (…, K, N); the leading axes broadcast. To one matrix for all, fuse.ts may have joined a bias. */
 const matmul: Operation = (inputs, _, kernel) => {
   const [a, b] = [inputs.get(0), inputs.get(1)];
   const left = a.shape.length === 1 ? [1, ...a.shape] : a.shape;
@@ -16,7 +16,7 @@ const matmul: Operation = (inputs, _, kernel) => {
   const out = zeros("float32", [...batch, ...(a.shape.length > 1 ? [M] : []), ...(b.shape.length > 1 ? [N] : [])]);
   const [x, y, z] = [asFloats(a), asFloats(b), asFloats(out)];
   if (right.length === 2) {
-    kernel.multiply(x, y, sizeOf(batch) * M, K, N, z); // one matrix for all: the whole batch is one product
+    kernel.multiply(x, y, sizeOf(batch) * M, K, N, z, inputs.has(2) ? inputs.floats(2) : undefined); // one matrix for all: the whole batch is one product
     return out;
   }
   const [stepsA, stepsB] = [broadcastStrides(left.slice(0, -2), batch), broadcastStrides(right.slice(0, -2), batch)];
