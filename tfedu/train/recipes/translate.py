@@ -62,7 +62,7 @@ RECURRENT = Family(
 TRANSFORMER = Family(
     Transformer,
     TransformerConfig,
-    grammar={"width": 64, "layers": 2, "heads": 4, "feed_forward": 192, "dropout": 0.1, "norm": "pre"},
+    grammar={"width": 64, "layers": 2, "heads": 4, "feed_forward": 272, "dropout": 0.1, "norm": "pre"},
     multi30k={"width": 128, "layers": 3, "heads": 4, "feed_forward": 384, "dropout": 0.3, "norm": "pre"},
     grammar_training={"lr": 3e-3},
     multi30k_training={"lr": 2.5e-3, "steps": 8000, "warmup": 400, "betas": (0.9, 0.98)},
