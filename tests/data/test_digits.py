@@ -37,8 +37,8 @@ def test_the_parts_are_all_digits_each_once() -> None:
 @settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 10_000),
-    size=st.integers(20, 40),
-    digit=st.integers(8, 20),
+    size=st.integers(48, 60),
+    digit=st.integers(8, 16),
     pieces=st.integers(0, 3),
     reach=st.floats(0, 1),
 )
@@ -54,9 +54,8 @@ def test_a_scene_has_its_digit_where_it_says(seed, size, digit, pieces, reach) -
         assert (centre - size / 2).abs().max() <= furthest
         y, x = (centre - digit / 2).long().tolist()
         window = picture[y : y + digit, x : x + digit]
-        assert any(torch.equal(window, one) for one in large[source.labels == label]) or size < 2 * digit
-        outside = picture.sum() - window.sum()
-        assert (outside > 0) == (pieces > 0) or size < 2 * digit
+        assert any(torch.equal(window, one) for one in large[source.labels == label])
+        assert (picture.sum() > window.sum() * (1 + 1e-6)) == (pieces > 0)
 
 
 def test_scenes_follow_from_the_seed_and_batches_from_the_step() -> None:
@@ -78,7 +77,7 @@ def test_bad_sizes_are_named() -> None:
     with pytest.raises(ValueError, match="no split 'all'"):
         digits("all")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="fits its picture"):
-        scatter(source, 1, size=10)
+        scatter(source, 1, size=9)
     with pytest.raises(ValueError, match="reach goes from 0"):
         scatter(source, 1, reach=2)
 

@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from tfedu import weights
+from tfedu.data.digits import digits, scatter
 from tfedu.models.ram import RAM, FullyConnected, FullyConnectedConfig, GlimpseSensor, RAMConfig
 from tfedu.trace import replace, trace
-from tfedu.train.ram import hybrid_loss, log_density, reinforce, returns
+from tfedu.train.ram import advantages, hybrid_loss, log_density, ram_loss, reinforce, returns
 from tfedu.weights import CheckpointError
 
 SMALL = RAMConfig(cells=3, scales=2, glimpse=6, hidden=7, classes=4, glimpses=3)
@@ -145,6 +146,31 @@ def test_the_gradient_of_a_gaze_is_the_exact_one() -> None:
 def test_returns_by_hand() -> None:
     rewards = torch.tensor([[5.0, 1.0, 3.0]])
     torch.testing.assert_close(returns(rewards), torch.tensor([[2.0, 3.0, 0.0]]))
+
+
+def test_an_advantage_is_measured_against_the_copies_of_its_picture() -> None:
+    torch.manual_seed(0)
+    reward, baseline = torch.randn(12, 3), torch.randn(12, 3)
+    found = advantages(reward, baseline, copies=4)
+    torch.testing.assert_close(found.view(3, 4, 3).mean(dim=1), torch.zeros(3, 3))
+    torch.testing.assert_close(found.std(dim=0, unbiased=False), torch.ones(3))
+    first = (reward - baseline)[4:8]
+    torch.testing.assert_close(
+        torch.corrcoef(torch.stack([found[4:8, 0], first[:, 0]]))[0, 1], torch.tensor(1.0)
+    )
+    # What all copies share, how hard their picture is, changes nothing.
+    harder = reward + torch.randn(3, 1, 1).expand(3, 4, 3).flatten(0, 1)
+    torch.testing.assert_close(advantages(harder, baseline, copies=4), found)
+    torch.testing.assert_close(advantages(reward, baseline).mean(dim=0), torch.zeros(3))
+
+
+def test_copies_stand_side_by_side() -> None:
+    torch.manual_seed(0)
+    batch = scatter(digits("val"), 3, size=20, seed=0)
+    model = RAM(RAMConfig(**{**vars(SMALL), "classes": 10, "gaze": "still"}))
+    one, several = ram_loss(model, batch, 0.1, 0.0), ram_loss(model, batch, 0.1, 0.0, copies=4)
+    assert (one.count, several.count) == (3, 12)
+    torch.testing.assert_close(several.total, 4 * one.total)
 
 
 def test_the_hybrid_loss_teaches_each_part_what_it_should() -> None:

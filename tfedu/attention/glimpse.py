@@ -99,20 +99,20 @@ class Glimpse(Mechanism):
                 f"a picture of {k.height} by {k.width} has {k.height * k.width} values; got {v.shape[-2]}."
             )
         *lead, T, _ = q.shape
-        q, v = q.reshape(-1, T, 2), v.reshape(-1, *v.shape[-2:])
+        q, v = q.reshape(-1, T, 2), v.reshape(-1, k.height, k.width, v.shape[-1])
         (y, rows), (x, columns) = (self._under(q[..., axis], n) for axis, n in enumerate(k))
-        where = (y.unsqueeze(-1) * k.width + x.unsqueeze(-2)).flatten(1)  # (B, T n n)
-        batch = torch.arange(len(v), device=v.device).unsqueeze(-1)
-        read = v[batch, where].unflatten(1, (T, y.shape[-1], x.shape[-1]))
-        return torch.einsum("b t y, b t y x c, b t x -> b t c", rows, read, columns).reshape(*lead, T, -1)
+        windows = v.unfold(1, rows.shape[-1], 1).unfold(2, columns.shape[-1], 1)  # a view of v, no copy
+        read = windows[torch.arange(len(v), device=v.device).unsqueeze(-1), y, x]  # (B, T, C, n, n)
+        read = (read * rows[:, :, None, :, None]).sum(dim=-2)
+        return (read * columns[:, :, None]).sum(dim=-1).reshape(*lead, T, -1)
 
     def _under(self, centre: Float[Tensor, "B T"], length: int) -> tuple[Tensor, Tensor]:
-        """Along one axis of `length`: the pixels (B, T, n) that a cell can touch, and how much of it they cover."""
-        first = (centre.detach() - self.side / 2).floor()
-        pixel = first.unsqueeze(-1) + torch.arange(math.ceil(self.side) + 1, device=centre.device)
-        inside = (pixel >= 0) & (pixel < length)
-        share = self.covered(centre.unsqueeze(-1) - pixel - 0.5) * inside
-        return pixel.clamp(0, length - 1).long(), share
+        """Along one axis of `length`: the first of the n pixels that a cell can touch, and how much of it each
+        covers (B, T, n). At the edge the n are shifted inside; those that the cell does not touch get 0."""
+        n = min(math.ceil(self.side) + 1, length)
+        first = (centre.detach() - self.side / 2).floor().clamp(0, length - n)
+        pixel = first.unsqueeze(-1) + torch.arange(n, device=centre.device)
+        return first.long(), self.covered(centre.unsqueeze(-1) - pixel - 0.5)
 
     def _check_grid(self, q: Tensor) -> None:
         if q.shape[-1] != 2:

@@ -130,9 +130,9 @@ def scatter(
     count: int,
     *,
     size: int = 60,
-    digit: int = 16,
+    digit: int = 10,
     pieces: int = 4,
-    piece: int = 8,
+    piece: int = 5,
     reach: float = 1.0,
     seed: int = 0,
 ) -> Scenes:
@@ -204,9 +204,9 @@ class SceneBatches:
     seed: int = 0
     reach: Callable[[int], float] = lambda step: 1.0
     picture: int = 60
-    digit: int = 16
+    digit: int = 10
     pieces: int = 4
-    piece: int = 8
+    piece: int = 5
 
     def batch(self, step: int) -> Scenes:
         """The pictures of a step."""

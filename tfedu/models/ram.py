@@ -47,12 +47,12 @@ class RAMConfig:
     """
 
     cells: int = 8
-    scales: int = 3
+    scales: int = 4
     glimpse: int = 128
     hidden: int = 128
     classes: int = 10
     glimpses: int = 4
-    std: float = 0.1
+    std: float = 0.15
     gaze: Gaze = "learned"
 
     def __post_init__(self) -> None:

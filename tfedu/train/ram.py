@@ -38,13 +38,28 @@ def reinforce(
     return -log_p * (reward - baseline).detach()
 
 
+def advantages(
+    reward: Float[Tensor, "B T"], baseline: Float[Tensor, "B T"], copies: int = 1
+) -> Float[Tensor, "B T"]:
+    """How much better than expected it went, from choice to choice comparable.
+
+    The picture's own difficulty is taken off: among the `copies` of one picture, each looked at by its own chance,
+    the mean is 0 (the paper's "Monte Carlo copies"; without copies: over the batch). The spread over the batch is
+    brought to 1, so that the gaze is taught as strongly late in training as early.
+    """
+    found = reward - baseline.detach()
+    groups = rearrange(found, "(b m) t -> b m t", m=copies) if copies > 1 else found.unsqueeze(0)
+    found = (groups - groups.mean(dim=1, keepdim=True)).flatten(0, 1)
+    return found / found.std(dim=0, unbiased=False).clamp_min(1e-6)
+
+
 def hybrid_loss(
-    seen: Glimpses, labels: Int[Tensor, " B"], std: float, reinforce_weight: float
+    seen: Glimpses, labels: Int[Tensor, " B"], std: float, reinforce_weight: float, copies: int = 1
 ) -> Float[Tensor, ""]:
     """The sum over the batch of: cross-entropy after each glimpse, REINFORCE for the gaze, the baseline's error.
 
-    The reward of a glimpse is the log-probability of the right class after it. The advantage is brought to mean 0
-    and standard deviation 1 over the batch, so that the gaze is taught as strongly late in training as early.
+    The reward of a glimpse is the log-probability of the right class after it. `copies` is how many rows in a row
+    show the same picture; see `advantages`.
     """
     B, T = seen.logits.shape[:2]
     wrong = F.cross_entropy(
@@ -55,17 +70,18 @@ def hybrid_loss(
         return loss
     reward = returns(-wrong.detach())[:, :-1]
     baseline = seen.baselines[:, :-1]
-    advantage = reward - baseline.detach()
-    spread = advantage.std(dim=0, unbiased=False).clamp_min(1e-6)
-    advantage = (advantage - advantage.mean(dim=0)) / spread
     log_p = log_density(seen.locations[:, 1:], seen.means[:, 1:], std)
+    advantage = advantages(reward, baseline, copies)
     taught = reinforce(log_p, advantage, torch.zeros_like(advantage)).mean(dim=1).sum()
     return loss + reinforce_weight * taught + (baseline - reward).square().mean(dim=1).sum()
 
 
-def ram_loss(model: nn.Module, batch: Scenes, std: float, reinforce_weight: float) -> Loss:
-    """`hybrid_loss` of a batch; `std` is the configuration's."""
-    return Loss(hybrid_loss(model(batch.pictures), batch.labels, std, reinforce_weight), len(batch.labels))
+def ram_loss(
+    model: nn.Module, batch: Scenes, std: float, reinforce_weight: float, copies: int = 1
+) -> Loss:
+    """`hybrid_loss` of `copies` of each picture of a batch; `std` is the configuration's."""
+    pictures, labels = (part.repeat_interleave(copies, dim=0) for part in (batch.pictures, batch.labels))
+    return Loss(hybrid_loss(model(pictures), labels, std, reinforce_weight, copies), len(labels))
 
 
 def dense_loss(model: nn.Module, batch: Scenes) -> Loss:

@@ -23,17 +23,19 @@ TEST_SEED, VALIDATION_SEED = 10_001, 10_002
 #: Pictures on which a card's scores are taken.
 TESTED = 4000
 #: The pictures: side, that of the digit, how many pieces lie about, and their side.
-PICTURE: dict[str, int] = {"size": 60, "digit": 16, "pieces": 4, "piece": 8}
+PICTURE: dict[str, int] = {"size": 60, "digit": 10, "pieces": 4, "piece": 5}
 STEPS = 12_000
+#: Pictures a step. The models that look get fewer, each several times, to compare gazes at the same picture.
+BATCH, COPIES = 128, 4
 
 
 def reach(step: int, steps: int) -> float:
-    """How far the digit may lie from the middle: it begins close to it, and wanders off over 60 % of the training.
+    """How far the digit may lie from the middle: it begins close to it, and wanders off over 30 % of the training.
 
     A classifier that never sees a digit well gives the gaze no reason to move, and without a gaze it never sees one
     well. So the digits start where the first glimpse is.
     """
-    return min(1.0, 0.15 + 0.85 * step / (0.6 * steps))
+    return min(1.0, 0.15 + 0.85 * step / (0.3 * steps))
 
 
 def held_out(count: int, seed: int = TEST_SEED, **changes: int) -> Scenes:
@@ -45,12 +47,12 @@ def gaze_recipe(name: str, gaze: Gaze) -> Callable[[Options], Run]:
     """A recipe that trains the recurrent attention model with one kind of gaze."""
 
     def recipe(options: Options) -> Run:
-        settings: dict[str, Any] = {"glimpses": 4, "hidden": 128, "std": 0.1}
+        settings: dict[str, Any] = {"glimpses": 4, "hidden": 128, "std": 0.15}
         chosen = {key: options.setting(key, default) for key, default in settings.items()}
         config = RAMConfig(gaze=gaze, **chosen)
-        weight = options.setting("reinforce", 0.03) if gaze == "learned" else 0.0
-        loss = partial(ram_loss, std=config.std, reinforce_weight=weight)
-        return _run(name, options, RAM(config), config, loss)
+        weight = options.setting("reinforce", 0.4) if gaze == "learned" else 0.0
+        loss = partial(ram_loss, std=config.std, reinforce_weight=weight, copies=COPIES)
+        return _run(name, options, RAM(config), config, loss, BATCH // COPIES)
 
     recipe.__doc__ = f"Digits in clutter, {gaze} gaze."
     return recipe
@@ -61,15 +63,20 @@ def dense_recipe(name: str) -> Callable[[Options], Run]:
 
     def recipe(options: Options) -> Run:
         side = PICTURE["size"]
-        config = FullyConnectedConfig(side, side, options.setting("hidden", 26))
-        return _run(name, options, FullyConnected(config), config, dense_loss)
+        config = FullyConnectedConfig(side, side, options.setting("hidden", 28))
+        return _run(name, options, FullyConnected(config), config, dense_loss, BATCH)
 
     recipe.__doc__ = "Digits in clutter, every pixel at once: the fully connected rival."
     return recipe
 
 
 def _run(
-    name: str, options: Options, model: nn.Module, config: Any, loss: Callable[[nn.Module, Any], Loss]
+    name: str,
+    options: Options,
+    model: nn.Module,
+    config: Any,
+    loss: Callable[[nn.Module, Any], Loss],
+    batch: int,
 ) -> Run:
     """What the rivals share: the pictures, the schedule, the scores."""
     training = options.config(
@@ -79,7 +86,7 @@ def _run(
     )
     batches = SceneBatches(
         digits("train"),
-        options.setting("batch", 128),
+        options.setting("batch", batch),
         seed=options.seed,
         reach=partial(reach, steps=training.steps),
         picture=PICTURE["size"],
