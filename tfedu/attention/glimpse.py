@@ -12,6 +12,7 @@ import math
 from typing import ClassVar, NamedTuple
 
 import torch
+from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -21,7 +22,7 @@ from tfedu.attention.mechanism import Mechanism, Prepared, check_mask, check_wid
 class Pixels(NamedTuple):
     """Keys on a grid, in rows from the top left: pixel (y, x) has its centre at (y + 1/2, x + 1/2).
 
-    Given as keys they say where a pixel is without a search: the fast way reads just those under a cell.
+    Given as keys they say where a pixel is without a search.
     """
 
     height: int
@@ -29,10 +30,27 @@ class Pixels(NamedTuple):
 
     def points(self, like: Tensor) -> Float[Tensor, "S 2"]:
         """The centres as keys (y, x), with the type and device of `like`."""
-        y, x = (
-            torch.arange(n, dtype=like.dtype, device=like.device) + 0.5 for n in (self.height, self.width)
-        )
-        return torch.cartesian_prod(y, x)
+        return torch.cartesian_prod(*self.axes(like))
+
+    def axes(self, like: Tensor) -> tuple[Float[Tensor, " h"], Float[Tensor, " w"]]:
+        """The centres of the rows, and of the columns."""
+        y, x = (torch.arange(n, dtype=like.dtype, device=like.device) + 0.5 for n in self)
+        return y, x
+
+
+class Cells(NamedTuple):
+    """Queries on a grid, in rows from the top left: the cells of a retina, each with its centre at (y, x).
+
+    On pixels their areas are products, so all is made axis by axis, and only the pixels around them are read.
+    """
+
+    y: Float[Tensor, "*batch g"]
+    x: Float[Tensor, "*batch f"]
+
+    def points(self) -> Float[Tensor, "*batch T 2"]:
+        """The centres as queries, T = g f."""
+        y, x = self.y.unsqueeze(-1), self.x.unsqueeze(-2)
+        return torch.stack(torch.broadcast_tensors(y, x), dim=-1).flatten(-3, -2)
 
 
 class Glimpse(Mechanism):
@@ -63,21 +81,22 @@ class Glimpse(Mechanism):
 
     def weights(
         self,
-        q: Float[Tensor, "*batch T Dk"],
+        q: Float[Tensor, "*batch T Dk"] | Cells,
         k: Float[Tensor, "*batch S Dk"] | Prepared | Pixels,
         mask: Bool[Tensor, "*#batch #T #S"] | None = None,
     ) -> Float[Tensor, "*batch T S"]:
-        """The sampling kernel of each cell over all pixels; areas are products, so it is made axis by axis."""
-        if isinstance(k, Pixels):
-            self._check_grid(q)
-            y, x = (torch.arange(n, dtype=q.dtype, device=q.device) + 0.5 for n in k)
-            rows = self.covered(q[..., 0:1] - y)  # (..., T, h)
-            columns = self.covered(q[..., 1:2] - x)  # (..., T, w)
-            found = (rows.unsqueeze(-1) * columns.unsqueeze(-2)).flatten(-2)  # (..., T, h w)
+        """The sampling kernel of each cell over all pixels."""
+        if isinstance(q, Cells) and isinstance(k, Pixels):
+            rows, columns = (
+                self.covered(c.unsqueeze(-1) - pixels) for c, pixels in zip(q, k.axes(q.y), strict=True)
+            )
+            found = torch.einsum("... g h, ... f w -> ... g f h w", rows, columns)
+            found = found.flatten(-2).flatten(-3, -2)  # (..., T, h w)
         else:
-            keys = k.keys if isinstance(k, Prepared) else k
-            check_widths(q, keys, q.shape[-1], q.shape[-1], type(self).__name__)
-            found = self.covered(q.unsqueeze(-2) - keys.unsqueeze(-3)).prod(dim=-1)
+            queries = q.points() if isinstance(q, Cells) else q
+            keys = k.points(queries) if isinstance(k, Pixels) else k.keys if isinstance(k, Prepared) else k
+            check_widths(queries, keys, queries.shape[-1], queries.shape[-1], type(self).__name__)
+            found = self.covered(queries.unsqueeze(-2) - keys.unsqueeze(-3)).prod(dim=-1)
         if mask is None:
             return found
         check_mask(mask, found.shape)
@@ -85,37 +104,34 @@ class Glimpse(Mechanism):
 
     def forward(
         self,
-        q: Float[Tensor, "*batch T Dk"],
+        q: Float[Tensor, "*batch T Dk"] | Cells,
         k: Float[Tensor, "*batch S Dk"] | Prepared | Pixels,
         v: Float[Tensor, "*batch S Dv"],
         mask: Bool[Tensor, "*#batch #T #S"] | None = None,
     ) -> Float[Tensor, "*batch T Dv"]:
-        """What each cell sees. On a grid only the pixels under the cells are read, however large the picture."""
-        if not isinstance(k, Pixels) or mask is not None:
+        """What each cell sees. Of cells and pixels on grids only the window around the cells is read, however
+        large the picture."""
+        if not (isinstance(q, Cells) and isinstance(k, Pixels)) or mask is not None:
             return self.weights(q, k, mask) @ v
-        self._check_grid(q)
         if v.shape[-2] != k.height * k.width:
             raise ValueError(
                 f"a picture of {k.height} by {k.width} has {k.height * k.width} values; got {v.shape[-2]}."
             )
-        *lead, T, _ = q.shape
-        q, v = q.reshape(-1, T, 2), v.reshape(-1, k.height, k.width, v.shape[-1])
-        (y, rows), (x, columns) = (self._under(q[..., axis], n) for axis, n in enumerate(k))
+        lead = q.y.shape[:-1]
+        v = v.reshape(-1, k.height, k.width, v.shape[-1])
+        (y, rows), (x, columns) = (
+            self._window(c.reshape(-1, c.shape[-1]), n) for c, n in zip(q, k, strict=True)
+        )
         windows = v.unfold(1, rows.shape[-1], 1).unfold(2, columns.shape[-1], 1)  # a view of v, no copy
-        read = windows[torch.arange(len(v), device=v.device).unsqueeze(-1), y, x]  # (B, T, C, n, n)
-        read = (read * rows[:, :, None, :, None]).sum(dim=-2)
-        return (read * columns[:, :, None]).sum(dim=-1).reshape(*lead, T, -1)
+        read = windows[torch.arange(len(v), device=v.device), y, x]  # (B, C, n, m)
+        seen = rows.unsqueeze(1) @ read @ columns.mT.unsqueeze(1)
+        return rearrange(seen, "b c g f -> b (g f) c").reshape(*lead, -1, v.shape[-1])
 
-    def _under(self, centre: Float[Tensor, "B T"], length: int) -> tuple[Tensor, Tensor]:
-        """Along one axis of `length`: the first of the n pixels that a cell can touch, and how much of it each
-        covers (B, T, n). At the edge the n are shifted inside; those that the cell does not touch get 0."""
-        n = min(math.ceil(self.side) + 1, length)
-        first = (centre.detach() - self.side / 2).floor().clamp(0, length - n)
-        pixel = first.unsqueeze(-1) + torch.arange(n, device=centre.device)
-        return first.long(), self.covered(centre.unsqueeze(-1) - pixel - 0.5)
-
-    def _check_grid(self, q: Tensor) -> None:
-        if q.shape[-1] != 2:
-            raise ValueError(
-                f"the pixels of a picture lie in 2 dimensions; queries of width {q.shape[-1]} do not: give (y, x)."
-            )
+    def _window(self, centres: Float[Tensor, "B g"], length: int) -> tuple[Tensor, Tensor]:
+        """Along one axis of `length`: the first of the n pixels that the cells can touch (B), and how much of each
+        cell each of them covers (B, g, n). At the edge the n are shifted inside; what no cell touches gets 0."""
+        low, high = centres.detach().aminmax(dim=1)
+        n = min(math.ceil(float((high - low).max()) + self.side) + 1, length)
+        first = (low - self.side / 2).floor().clamp(0, length - n)
+        pixels = first.unsqueeze(-1) + torch.arange(n, device=centres.device) + 0.5
+        return first.long(), self.covered(centres.unsqueeze(-1) - pixels.unsqueeze(-2))

@@ -25,7 +25,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from tfedu.attention.glimpse import Glimpse, Pixels
+from tfedu.attention.glimpse import Cells, Glimpse, Pixels
 
 #: Where a gaze comes from: the location network; or chance, the same over the whole picture; or it stays.
 Gaze = Literal["learned", "random", "still"]
@@ -90,13 +90,14 @@ class GlimpseSensor(nn.Module):
         self.cells = cells
         self.scales = nn.ModuleList(Glimpse(side=2.0**i) for i in range(scales))
 
-    def centres(self, location: Float[Tensor, "B 2"], height: int, width: int) -> Float[Tensor, "n B T 2"]:
-        """The middle of each cell (y, x), in pixels: n scales, T = g g cells, in rows."""
-        size = location.new_tensor([height, width])
-        middle = rearrange((location + 1) / 2 * size, "b c -> b 1 c")
+    def cells_at(self, location: Float[Tensor, "B 2"], height: int, width: int) -> list[Cells]:
+        """The grid of cells at each scale, in pixels."""
+        y, x = (
+            (place + 1) / 2 * size
+            for place, size in zip(location.split(1, dim=1), (height, width), strict=True)
+        )
         steps = torch.arange(self.cells, dtype=location.dtype, device=location.device) - (self.cells - 1) / 2
-        grid = torch.cartesian_prod(steps, steps)  # (g g, 2)
-        return torch.stack([middle + 2.0**i * grid for i in range(len(self.scales))])
+        return [Cells(y + 2.0**i * steps, x + 2.0**i * steps) for i in range(len(self.scales))]
 
     def forward(
         self, pictures: Float[Tensor, "B h w"], location: Float[Tensor, "B 2"]
@@ -111,8 +112,8 @@ class GlimpseSensor(nn.Module):
         pixels = Pixels(height, width)
         values = rearrange(pictures, "b h w -> b (h w) 1")
         seen = [
-            scale(centres, pixels, values)
-            for scale, centres in zip(self.scales, self.centres(location, height, width), strict=True)
+            scale(cells, pixels, values)
+            for scale, cells in zip(self.scales, self.cells_at(location, height, width), strict=True)
         ]
         return rearrange(torch.stack(seen, dim=1), "b n (g f) 1 -> b n g f", g=self.cells)
 

@@ -76,9 +76,7 @@ def hybrid_loss(
     return loss + reinforce_weight * taught + (baseline - reward).square().mean(dim=1).sum()
 
 
-def ram_loss(
-    model: nn.Module, batch: Scenes, std: float, reinforce_weight: float, copies: int = 1
-) -> Loss:
+def ram_loss(model: nn.Module, batch: Scenes, std: float, reinforce_weight: float, copies: int = 1) -> Loss:
     """`hybrid_loss` of `copies` of each picture of a batch; `std` is the configuration's."""
     pictures, labels = (part.repeat_interleave(copies, dim=0) for part in (batch.pictures, batch.labels))
     return Loss(hybrid_loss(model(pictures), labels, std, reinforce_weight, copies), len(labels))

@@ -78,7 +78,7 @@ def draw_gaze(ax: Axes, picture: Any, path: Any, *, cells: int = 8, scales: int 
         corner = (places[-1][1] - wide / 2, places[-1][0] - wide / 2)
         ax.add_patch(Rectangle(corner, wide, wide, fill=False, ec=WEIGHTS.light, lw=1.2, zorder=3))
     ax.plot(places[:, 1], places[:, 0], color=QUERY.light, lw=1.4, zorder=4)
-    inch = ax.get_window_extent().width / ax.figure.dpi  # type: ignore[union-attr]
+    inch = ax.get_window_extent().width / ax.figure.dpi
     large = float(np.clip(7.5 * inch, 8, 15))
     for t, (y, x) in enumerate(places, 1):
         last = t == len(places)
