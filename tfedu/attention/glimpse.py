@@ -90,7 +90,7 @@ class Glimpse(Mechanism):
             rows, columns = (
                 self.covered(c.unsqueeze(-1) - pixels) for c, pixels in zip(q, k.axes(q.y), strict=True)
             )
-            found = torch.einsum("... g h, ... f w -> ... g f h w", rows, columns)
+            found = rows[..., :, None, :, None] * columns[..., None, :, None, :]  # (..., g, f, h, w)
             found = found.flatten(-2).flatten(-3, -2)  # (..., T, h w)
         else:
             queries = q.points() if isinstance(q, Cells) else q

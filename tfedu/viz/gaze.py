@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfedu.viz.on_image import as_picture, draw_picture
-from tfedu.viz.palette import GROUND, QUERY, SOFT, WEIGHTS
+from tfedu.viz.palette import GROUND, QUERY, WEIGHTS
 from tfedu.viz.style import WIDTH, context, headline
 
 if TYPE_CHECKING:
@@ -105,21 +105,19 @@ def retina(picture: Any, location: Any, seen: Any, *, title: str = "") -> Figure
 
     views = seen.detach().cpu().numpy() if hasattr(seen, "detach") else np.asarray(seen)
     scales, cells = views.shape[0], views.shape[-1]
+    columns = math.ceil(scales / 2)
     with context():
-        fig, axes = plt.subplots(
-            1, 1 + scales, figsize=(WIDTH, WIDTH * 0.4), width_ratios=[1.7, *[1] * scales]
-        )
-        draw_gaze(axes[0], picture, np.asarray(location, dtype=float)[None], cells=cells, scales=scales)
-        axes[0].set_xlabel("the picture", fontsize=10)
-        for scale, (ax, view) in enumerate(zip(axes[1:], views, strict=True)):
+        fig = plt.figure(figsize=(WIDTH, WIDTH * 1.06 / (1 + columns / 2)))
+        grid = fig.add_gridspec(2, 1 + columns, width_ratios=[2, *[1] * columns])
+        whole = fig.add_subplot(grid[:, 0])
+        draw_gaze(whole, picture, np.asarray(location, dtype=float)[None], cells=cells, scales=scales)
+        whole.set_xlabel("the picture", fontsize=10)
+        for scale, view in enumerate(views):
+            ax = fig.add_subplot(grid[scale // columns, 1 + scale % columns])
             draw_picture(ax, as_picture(view.clip(0, 1)))
             wide = cells * 2**scale
             ax.set_xlabel(f"{wide} × {wide} pixels", fontsize=10)
             for spine in ax.spines.values():
                 spine.set(color=WEIGHTS.light, linewidth=1.2)
-        axes[1].annotate(
-            f"all that it sees: {scales} times {cells} × {cells} numbers", (0, 1), xytext=(0, 6),
-            xycoords="axes fraction", textcoords="offset points", fontsize=10, color=SOFT.light,
-        )  # fmt: skip
-        headline(axes[0], title)
+        headline(whole, title)
     return fig

@@ -32,6 +32,7 @@ interface State {
 
 const QUIET = 500; // milliseconds without a change, before the finding is spoken
 const BEAT = 800; // milliseconds a glimpse is shown when it plays
+const TOUCH = 3.4; // pixels around a glimpse that a finger may miss by
 const LEAP = 5; // pixels that an arrow key moves with shift
 
 export default function gaze(frame: Frame): Lab {
@@ -160,7 +161,7 @@ class GazeLab implements Lab {
 
   private dot(t: number): SVGElement {
     const made = svg("g", { class: "dot", role: "slider", tabindex: "0", "aria-label": `Where glimpse ${t + 1} looks`, "aria-valuemin": "0", "aria-valuemax": String(this.given.size) });
-    made.append(svg("circle", { class: "hit", r: "3.4" }), svg("circle", { class: "mark", r: "1.9" }), svg("text", { y: "0.85", "text-anchor": "middle" }));
+    made.append(svg("circle", { class: "hit", r: String(TOUCH) }), svg("circle", { class: "mark", r: "1.9" }), svg("text", { y: "0.85", "text-anchor": "middle" }));
     made.querySelector("text")!.textContent = String(t + 1);
     made.addEventListener("focus", () => this.show(t));
     const half = this.given.size / 2;
@@ -305,13 +306,15 @@ class GazeLab implements Lab {
       dot.setAttribute("transform", `translate(${left.toFixed(2)} ${top.toFixed(2)})`);
       dot.classList.toggle("lit", t === this.shown);
       dot.classList.toggle("later", t > this.shown);
+      // Glimpses gather at the digit: those that would lie over the one shown let the pointer through.
+      dot.classList.toggle("under", t !== this.shown && Math.hypot(top - y, left - x) < 2 * TOUCH);
       dot.classList.toggle("chosen", this.state.chosen.has(t));
       value(dot, Math.round(top), Math.round(left));
     });
     this.views.forEach((cells, i) => cells.forEach((one, c) => one.setAttribute("opacity", glimpse.seen[i][c].toFixed(2))));
     const best = highest(glimpse.probabilities);
     this.bars.forEach(({ row, bar, share }, i) => {
-      bar.style.width = `${(100 * glimpse.probabilities[i]).toFixed(1)}%`;
+      bar.style.width = `calc(${glimpse.probabilities[i].toFixed(3)} * (100% - 1.8rem))`; // beside its name
       share.textContent = glimpse.probabilities[i] >= 0.005 ? portion(glimpse.probabilities[i]) : "";
       row.classList.toggle("best", i === best);
     });
@@ -392,8 +395,7 @@ const STYLE = `
 .hit { fill: transparent; }
 .thing { cursor: grab; touch-action: none; }
 .thing:active { cursor: grabbing; }
-.thing:focus-visible, .dot:focus-visible { outline: none; }
-.thing:focus-visible .hit, .dot:focus-visible .hit { stroke: var(--weights); stroke-width: 3; vector-effect: non-scaling-stroke; }
+.thing:focus-visible, .dot:focus-visible { outline-width: 0.5px; outline-offset: 0.3px; }
 .thing:hover .hit { fill: var(--panel); }
 .square { fill: none; stroke: var(--weights); stroke-width: 2; vector-effect: non-scaling-stroke; pointer-events: none; }
 .path { fill: none; stroke: var(--query); stroke-width: 2.5; vector-effect: non-scaling-stroke; pointer-events: none; }
@@ -401,10 +403,11 @@ const STYLE = `
 .dot .mark { fill: var(--ground); stroke: var(--query); stroke-width: 2; vector-effect: non-scaling-stroke; }
 .dot text { font: 600 2.5px var(--tf-sans, sans-serif); fill: var(--query); pointer-events: none; }
 .dot.lit .mark { fill: var(--query); } .dot.lit text { fill: var(--ground); }
+.dot.under { pointer-events: none; opacity: 0.45; }
 .dot.later .mark { stroke-dasharray: 2 2; }
 .dot.chosen .mark { stroke: var(--key); } .dot.chosen.lit .mark { fill: var(--key); } .dot.chosen:not(.lit) text { fill: var(--key); }
 .head { margin: 0 0 0.3rem; color: var(--soft); font-size: 0.95rem; }
-.views { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 0.5rem; margin-bottom: 0.8rem; }
+.views { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 0.4rem; margin-bottom: 0.8rem; }
 .views figure { margin: 0; min-width: 0; } .views svg { display: block; width: 100%; border: 2px solid var(--weights); }
 .views figcaption { font-size: 0.85rem; color: var(--soft); }
 .bars { list-style: none; margin: 0; padding: 0; font-variant-numeric: tabular-nums; }
