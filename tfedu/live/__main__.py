@@ -2,26 +2,30 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tfedu import weights
 from tfedu.live.export import ExportError
 from tfedu.live.gaze import export_gaze
+from tfedu.live.reader import export_reader
 from tfedu.live.translator import export_translator
+
+#: How each kind of model is written; all others are translators.
+WRITERS: dict[str, Callable[..., Path]] = {"MemN2N": export_reader, "RAM": export_gaze}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Export shipped models; return the exit status: 0 done, 2 for one that cannot be."""
     p = argparse.ArgumentParser(prog="python -m tfedu.live", description="Write models for the page.")
-    p.add_argument("names", nargs="+", metavar="NAME", help="a shipped checkpoint")
+    p.add_argument("names", nargs="+", metavar="NAME", help="a shipped model")
     p.add_argument("--out", type=Path, help="folder to write to (default: live/ beside the checkpoints)")
     p.add_argument("--full", action="store_true", help="store floats in 32 bits, not 16")
     given = p.parse_args(arguments)
     folder = given.out or weights.data_dir() / "live"
     for name in given.names:
         try:
-            write = export_gaze if weights.load(name).kind == "RAM" else export_translator
+            write = WRITERS.get(weights.load(name).kind, export_translator)
             path = write(name, folder / f"{name}.live.safetensors", half=not given.full)
         except (ExportError, weights.CheckpointError) as error:
             print(f"{p.prog}: {error}", file=sys.stderr)
