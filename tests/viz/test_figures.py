@@ -349,3 +349,31 @@ def test_the_site_can_find_bertvizs_addresses():
 def test_a_word_cannot_end_the_script():
     page = viz.head_view(a_map(queries=["</script>", *TARGET[1:]])).data
     assert page.count("</script>") == 2  # require.js's and our own
+
+
+def test_growth_fits_the_exponent_and_leaves_zeros_out() -> None:
+    sizes = [16, 32, 64, 128]
+    assert viz.slope(sizes, [3 * n**1.5 for n in sizes]) == pytest.approx(1.5)
+    assert viz.slope([1, 2, 4, 8], [7, 9, 16, 64], last=3) == pytest.approx(
+        np.polyfit(np.log([2, 4, 8]), np.log([9, 16, 64]), 1)[0]
+    )
+    figure = viz.growth(sizes, {"a": [[1, 2, 4, 8], [1, 2, 5, 8]], "gone": [1, 1, 0, 0]}, slopes=None)
+    ends = [line.get_xdata()[-1] for line in figure.axes[0].lines if line.get_marker() not in ("None", None)]
+    assert ends == [128, 32]
+    plt.close(figure)
+
+
+def test_similarity_is_as_dark_as_it_is_alike() -> None:
+    figure = viz.similarity({"one": np.array([[1.0, -1.0], [0.5, 1.0]])}, title="Alike")
+    (picture,) = figure.axes[0].images
+    assert picture.get_array()[..., 3].tolist() == [[1.0, 0.0], [0.5, 1.0]]
+    plt.close(figure)
+
+
+def test_the_way_from_the_first_word_is_drawn_for_each_layer() -> None:
+    figure = viz.layers_diagram()
+    strong = [line for line in figure.axes[0].lines if line.get_linewidth() > 2.3]
+    assert (
+        len(strong) == 1 + 3 + 1
+    )  # into the recurrence (whose steps are arrows), through three layers, one look
+    plt.close(figure)

@@ -6,9 +6,13 @@ Call `use()` once at the top of a notebook, and `show(fig, alt=...)` for each fi
 from tfedu.viz.bertviz import head_view, model_view
 from tfedu.viz.curves import bars, length_curves, plotly_length_curves
 from tfedu.viz.diagrams import attention_diagram, bottleneck_diagram
+from tfedu.viz.growth import growth, slope
 from tfedu.viz.heatmap import heatmap, plotly_heatmap
+from tfedu.viz.layers import layers_diagram
 from tfedu.viz.show import show, svg
+from tfedu.viz.similarity import similarity
 from tfedu.viz.steps import plotly_steps
+from tfedu.viz.stories import story
 from tfedu.viz.style import figure, plotly_template, use
 
 __all__ = [
@@ -16,8 +20,10 @@ __all__ = [
     "bars",
     "bottleneck_diagram",
     "figure",
+    "growth",
     "head_view",
     "heatmap",
+    "layers_diagram",
     "length_curves",
     "model_view",
     "plotly_heatmap",
@@ -25,6 +31,9 @@ __all__ = [
     "plotly_steps",
     "plotly_template",
     "show",
+    "similarity",
+    "slope",
+    "story",
     "svg",
     "use",
 ]
