@@ -238,6 +238,8 @@ class SelfAttentionByHand implements Lab {
 }
 
 const STYLE = `
+.lab { container-type: inline-size; }
+@container (min-width: 56rem) { .planes { grid-template-columns: repeat(4, 1fr); } }
 .network { display: flex; flex-wrap: wrap; gap: 0.3rem 1.2rem; margin: 0.4rem 0 0.6rem; }
 .network > span { display: flex; align-items: center; gap: 0.3rem; } .network .matrix { margin: 0; }
 .map { justify-content: start; } .weights { color: var(--weights); font-weight: 600; }
