@@ -112,7 +112,7 @@ class Opened:
         self, browser: Any, own: str, url: str, width: int, height: int, theme: str, **context: Any
     ) -> None:
         self.context = browser.new_context(viewport={"width": width, "height": height}, **context)
-        self.context.set_default_timeout(30_000)  # a busy machine is slow, not wrong
+        self.context.set_default_timeout(120_000)  # a busy machine is slow, not wrong
         self.page = self.context.new_page()
         self.own, self.url, self.width = own, url, width
         self.asked: list[str] = []
