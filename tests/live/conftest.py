@@ -56,7 +56,8 @@ class Site:
                 if kind == "live":
                     copy.symlink_to(path)
                 else:
-                    copy.write_bytes(path.read_bytes()[:100_000])
+                    whole = path.read_bytes()
+                    copy.write_bytes(whole[: min(100_000, len(whole) // 2)])
                 copy.with_suffix(".js").write_text(lab.model_script(copy), "ascii")
         shutil.copy(ROOT / "book" / "site" / "palette.css", root / "static")
         (root / "book").mkdir()

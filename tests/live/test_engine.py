@@ -14,11 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from tfedu.attention import Additive, MultiHeadAttention
-from tfedu.data import grammar
+from tfedu.data import grammar, stories
 from tfedu.live import ENGINE_OPERATORS, export
 from tfedu.live.referee import header as json_header
 from tfedu.live.referee import to_onnx
 from tfedu.models import transformer
+from tfedu.reader import Reader
 from tfedu.trace import ablate, pin, trace
 from tfedu.translator import Translator
 
@@ -28,7 +29,7 @@ pytest.importorskip("onnxscript")
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 STATIC = ROOT / "tfedu" / "live" / "static"
-SHIPPED = sorted((ROOT / "data" / "live").glob("*.live.safetensors"))
+SHIPPED = sorted((ROOT / "data" / "live").glob("translate-*.live.safetensors"))
 NODE = shutil.which("node")
 
 needs_node = pytest.mark.skipif(
@@ -204,6 +205,30 @@ def test_a_shipped_file_translates_as_torch_does(path: Path, simd: bool) -> None
             assert one["map"] is None
         elif wanted and len(wanted) < 2 * len(source) + 10:  # at the longest there is no row for the end
             assert worst(array(one["map"])[0], translator.heads([(source, wanted)])[0]) < 1e-3
+
+
+@needs_node
+@both_products
+@pytest.mark.parametrize("sentences", [1, 2, 9])
+def test_the_shipped_memory_network_equals_onnxruntime_and_torch(sentences: int, simd: bool) -> None:
+    path = ROOT / "data" / "live" / "memn2n-stories-seed0.live.safetensors"
+    reader = Reader.from_pretrained("memn2n-stories-seed0")
+    told = stories.corpus(1, "two", seed=sentences)[0]
+    told_of = (told.sentences * 2)[:sentences]
+    story = torch.tensor([[reader.words.encode(words) for words in ((*s, "<pad>")[:5] for s in told_of)]])
+    story[story == 3] = 0  # the words of a short sentence end with padding
+    question = torch.tensor([[*reader.words.encode(told.question), 0, 0, 0]])
+    inputs = {"story": story, "question": question}
+    wanted = _onnxruntime(path, "model", **{name: x.numpy() for name, x in inputs.items()})
+    assert set(wanted) == {"logits", "hop.0.map", "hop.1.map", "hop.2.map"}
+    written = {name: literal(x) for name, x in inputs.items()}
+    job = {"job": "run", "file": str(path), "simd": simd, "graph": "model", "inputs": written}
+    (found,) = engine(job | {"want": list(wanted)})
+    with torch.no_grad():
+        torch_says = reader.model(story, question)
+    for name, x in wanted.items():
+        assert worst(array(found[name]), x) < 1e-5 * max(1.0, float(np.abs(x).max()))
+    assert worst(array(found["logits"]), torch_says) < 2e-2  # the page has 16 bits
 
 
 def _onnxruntime(path: Path, graph: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:

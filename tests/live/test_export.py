@@ -134,7 +134,9 @@ def shipped_translator(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / f"{GRAMMAR}.live.safetensors"
 
 
-@pytest.mark.parametrize("shipped", ["exported now", *(path.name for path in SHIPPED)])
+@pytest.mark.parametrize(
+    "shipped", ["exported now", *(path.name for path in SHIPPED if path.name.startswith("translate-"))]
+)
 def test_the_same_translations_and_maps(shipped: str, shipped_translator: Path) -> None:
     path = shipped_translator if shipped == "exported now" else ROOT / "data" / "live" / shipped
     name = GRAMMAR if shipped == "exported now" else shipped.removesuffix(".live.safetensors")

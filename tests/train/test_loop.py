@@ -43,6 +43,37 @@ def test_one_step_is_adamw_on_the_mean_over_tokens():
         torch.testing.assert_close(trained, expected, msg=name, atol=2e-6, rtol=0)
 
 
+def test_one_step_of_sgd():
+    """The gradient itself, clipped, times the rate."""
+    model, reference = toy(dropout=0), toy(dropout=0)
+    run(model, steps=1, clip=0.01, optimizer="sgd", lr=0.5)
+    batch = Cycle().batch(0)
+    counts = batch.mask[:, 1:]
+    cross_entropy(reference(batch.ids[:, :-1])[counts], batch.ids[:, 1:][counts]).backward()
+    length = math.sqrt(sum(float(p.grad.pow(2).sum()) for p in reference.parameters()))
+    for p, trained in zip(reference.parameters(), model.parameters(), strict=True):
+        torch.testing.assert_close(trained, p - 0.5 * p.grad * 0.01 / length, atol=1e-6, rtol=0)
+
+
+def test_sgd_in_two_parts_equals_the_whole(tmp_path):
+    whole, parts = toy(), toy()
+    run(whole, steps=12, optimizer="sgd", lr=0.5)
+    run(parts, tmp_path, steps=5, optimizer="sgd", lr=0.5)
+    run(parts, tmp_path, steps=12, optimizer="sgd", lr=0.5)
+    assert same(weights(whole), weights(parts))
+
+
+def test_a_checkpoint_from_before_a_setting_existed_goes_on(tmp_path):
+    run(toy(), tmp_path, steps=4)
+    path = tmp_path / "checkpoint.safetensors"
+    tensors, state = checkpoint.read(path)
+    del state["config"]["optimizer"]
+    checkpoint.write(path, tensors, state)
+    run(toy(), tmp_path, steps=6)
+    with pytest.raises(CheckpointError, match="optimizer was adamw and is sgd"):
+        run(toy(), tmp_path, steps=8, optimizer="sgd")
+
+
 def test_looking_changes_nothing(tmp_path):
     plain, watched = toy(), toy()
     run(plain, steps=20)

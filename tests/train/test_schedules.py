@@ -8,7 +8,11 @@ from tfedu.train import factor
 from tfedu.train.schedules import noam_peak
 
 
-@given(st.sampled_from(["constant", "linear", "cosine", "inverse_sqrt"]), st.integers(1, 200), st.data())
+@given(
+    st.sampled_from(["constant", "linear", "cosine", "inverse_sqrt", "halving"]),
+    st.integers(1, 200),
+    st.data(),
+)
 def test_it_climbs_to_one_and_never_rises_again(schedule, steps, data):
     warmup = data.draw(st.integers(0, steps - 1))
     values = [factor(schedule, step, steps=steps, warmup=warmup) for step in range(steps)]
@@ -35,3 +39,9 @@ def test_the_inverse_square_root_is_the_papers_equation_3(width, warmup, step):
     paper = width**-0.5 * min(n**-0.5, n * W**-1.5)
     ours = noam_peak(width, warmup) * factor("inverse_sqrt", step, steps=2000, warmup=warmup)
     assert ours == pytest.approx(paper)
+
+
+def test_halving_has_four_levels():
+    values = [factor("halving", step, steps=105, warmup=5) for step in range(5, 105)]
+    assert values == [1.0] * 25 + [0.5] * 25 + [0.25] * 25 + [0.125] * 25
+    assert factor("halving", 105, steps=105, warmup=5) == 0.125  # the step after the last one

@@ -10,13 +10,14 @@ from torch import Tensor, nn
 
 
 def sinusoids(
-    length: int, width: int, start: int = 0, device: torch.device | None = None
+    length: int, width: int, start: int = 0, device: torch.device | None = None, base: float = 10_000.0
 ) -> Float[Tensor, "T D"]:
     """Sines and cosines of the positions ``start`` to ``start + length - 1`` (Vaswani et al. 2017, section 3.5).
 
     ``PE(pos, 2i) = sin(pos / 10000^(2i / D))`` and ``PE(pos, 2i + 1) = cos(pos / 10000^(2i / D))``: clock hands,
     one for each pair of coordinates, the wavelengths from 2 pi to 10000 * 2 pi. To move on by k positions is to
-    turn each hand by a fixed angle, which is a linear map.
+    turn each hand by a fixed angle, which is a linear map. Another `base` than the paper's 10000 makes the slow
+    hands faster or slower.
 
     Raises:
         ValueError: if `width` is odd.
@@ -24,7 +25,7 @@ def sinusoids(
     if width % 2:
         raise ValueError(f"sinusoids come in pairs of a sine and a cosine: width {width} is odd.")
     position = torch.arange(start, start + length, device=device).float()
-    speed = torch.exp(torch.arange(0, width, 2, device=device).float() * (-math.log(10000.0) / width))
+    speed = torch.exp(torch.arange(0, width, 2, device=device).float() * (-math.log(base) / width))
     angle = position[:, None] * speed  # (T, D/2)
     return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)
 

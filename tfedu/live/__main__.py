@@ -7,20 +7,22 @@ from pathlib import Path
 
 from tfedu import weights
 from tfedu.live.export import ExportError
+from tfedu.live.reader import export_reader
 from tfedu.live.translator import export_translator
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Export shipped translators; return the exit status: 0 done, 2 for one that cannot be."""
+    """Export shipped models; return the exit status: 0 done, 2 for one that cannot be."""
     p = argparse.ArgumentParser(prog="python -m tfedu.live", description="Write models for the page.")
-    p.add_argument("names", nargs="+", metavar="NAME", help="a shipped translator")
+    p.add_argument("names", nargs="+", metavar="NAME", help="a shipped model")
     p.add_argument("--out", type=Path, help="folder to write to (default: live/ beside the checkpoints)")
     p.add_argument("--full", action="store_true", help="store floats in 32 bits, not 16")
     given = p.parse_args(arguments)
     folder = given.out or weights.data_dir() / "live"
     for name in given.names:
         try:
-            path = export_translator(name, folder / f"{name}.live.safetensors", half=not given.full)
+            export = export_reader if weights.load(name).kind == "MemN2N" else export_translator
+            path = export(name, folder / f"{name}.live.safetensors", half=not given.full)
         except (ExportError, weights.CheckpointError) as error:
             print(f"{p.prog}: {error}", file=sys.stderr)
             return 2

@@ -21,7 +21,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, set_seed
 from torch import Tensor, nn
-from torch.optim import AdamW
+from torch.optim import SGD, AdamW
 from tqdm import tqdm
 
 from tfedu.train import checkpoint
@@ -37,7 +37,8 @@ class TrainConfig:
         steps: optimizer steps in all.
         lr: peak learning rate.
         warmup, schedule: see `tfedu.train.schedules.factor`.
-        weight_decay: AdamW's, for matrices only: biases and gains stay free.
+        optimizer: "adamw", or "sgd" without momentum.
+        weight_decay: for matrices only: biases and gains stay free.
         betas: AdamW's two decay rates.
         clip: longest gradient allowed (2-norm over all parameters), or None.
         seed: of dropout and the like; process ``r`` uses ``seed + r``. Seed the model before building it.
@@ -59,6 +60,7 @@ class TrainConfig:
     seed: int = 0
     precision: Literal["no", "bf16"] = "no"
     compile: bool = False
+    optimizer: Literal["adamw", "sgd"] = "adamw"
     validate_every: int = 0
     patience: int = 0
     save_every: int = 0
@@ -67,6 +69,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.precision not in ("no", "bf16"):
             raise ValueError(f"precision is {self.precision!r}; choose 'no' (float32) or 'bf16'.")
+        if self.optimizer not in ("adamw", "sgd"):
+            raise ValueError(f"optimizer is {self.optimizer!r}; choose 'adamw' or 'sgd'.")
         if self.clip is not None and not self.clip > 0:
             raise ValueError(f"clip is {self.clip}; give a length above 0, or None for no clipping.")
         if self.log_every < 1 or min(self.steps, self.validate_every, self.patience, self.save_every) < 0:
@@ -144,7 +148,11 @@ def train(
     set_seed(config.seed, device_specific=True)
     model.to(device)
     groups = parameter_groups(model, config.weight_decay)
-    optimizer = AdamW(groups, lr=config.lr, betas=config.betas, fused=True)  # one kernel: 6x on a CPU
+    optimizer: torch.optim.Optimizer = (  # fused is one kernel: 6x on a CPU
+        AdamW(groups, lr=config.lr, betas=config.betas, fused=True)
+        if config.optimizer == "adamw"
+        else SGD(groups, lr=config.lr, fused=True)
+    )
     runner, optimizer = accelerator.prepare(torch.compile(model) if config.compile else model, optimizer)
 
     # 2. Where we are: at the start, or where the checkpoint stopped.

@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,6 +151,9 @@ def _changes(then: dict[str, Any], config: "TrainConfig", step: int) -> list[str
     """The settings that differ and would change the result. How often we look may always differ."""
     free = {"validate_every", "patience", "save_every", "log_every"}
     now = json.loads(json.dumps(asdict(config)))  # as JSON has it: tuples become lists
+    then = {
+        f.name: f.default for f in fields(config) if f.default is not MISSING
+    } | then  # older than a field
     if config.schedule == "constant" and config.steps >= step:
         free.add("steps")  # a longer training begins with the shorter one
     return [

@@ -3,7 +3,7 @@
 import math
 from typing import Literal, get_args
 
-Schedule = Literal["constant", "linear", "cosine", "inverse_sqrt"]
+Schedule = Literal["constant", "linear", "cosine", "inverse_sqrt", "halving"]
 
 
 def factor(schedule: Schedule, step: int, *, steps: int, warmup: int = 0) -> float:
@@ -12,6 +12,7 @@ def factor(schedule: Schedule, step: int, *, steps: int, warmup: int = 0) -> flo
     The factor climbs in a line over the first ``warmup`` steps and is 1 at step ``warmup``. After it,
     ``constant`` stays at 1, ``linear`` falls in a line and ``cosine`` in half a cosine wave (Loshchilov and
     Hutter 2017, equation 5, without restarts); both would reach 0 at step ``steps``, the first one not taken.
+    ``halving`` stays for a quarter of the time after the warm-up, then halves, four levels in all.
     ``inverse_sqrt`` falls with one over the root of the step and knows no end: it is equation 3 of Vaswani et
     al. (2017) with ``warmup_steps = warmup + 1`` (they count steps from 1), divided by its peak, `noam_peak`.
 
@@ -29,6 +30,8 @@ def factor(schedule: Schedule, step: int, *, steps: int, warmup: int = 0) -> flo
     if schedule == "inverse_sqrt":
         return math.sqrt((warmup + 1) / (step + 1))
     done = min(1.0, (step - warmup) / max(1, steps - warmup))
+    if schedule == "halving":
+        return 0.5 ** min(3, int(4 * done))
     return 1.0 - done if schedule == "linear" else 0.5 * (1.0 + math.cos(math.pi * done))
 
 

@@ -13,6 +13,7 @@ from tfedu.viz.layers import layers_diagram
 from tfedu.viz.show import show, svg
 from tfedu.viz.similarity import similarity
 from tfedu.viz.steps import plotly_steps
+from tfedu.viz.stories import story
 from tfedu.viz.style import figure, plotly_template, use
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "show",
     "similarity",
     "slope",
+    "story",
     "svg",
     "transformer_diagram",
     "use",

@@ -80,7 +80,7 @@ def growth(
             ax.set_xticklabels([f"{size:g}" for size in sizes])
         ax.set_xlim(where.min(), where.max())
         low, high = np.log10(ax.get_ylim())
-        places = _apart([end for _, end in ends.values()], 0.066 * (high - low), low, high)
+        places = _apart([end for _, end in ends.values()], 0.08 * (high - low), low, high)
         for index, ((name, (x, _)), place) in enumerate(zip(ends.items(), places, strict=True)):
             fitted = (
                 rf" $\mathregular{{\propto n^{{{slope(sizes, runs[name], slopes):.1f}}}}}$" if slopes else ""

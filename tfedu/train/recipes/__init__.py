@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from tfedu.train.recipes import stories
 from tfedu.train.recipes.translate import TRANSFORMER, grammar_recipe, multi30k_recipe
 from tfedu.train.run import Options, Run
 
@@ -29,4 +30,5 @@ ALL: dict[str, Callable[[Options], Run]] = {
     "translate-multi30k-none": multi30k_recipe("translate-multi30k-none"),
     "translate-multi30k-additive": multi30k_recipe("translate-multi30k-additive", attention="additive"),
     "translate-multi30k-transformer": multi30k_recipe("translate-multi30k-transformer", family=TRANSFORMER),
+    **stories.RECIPES,
 }
