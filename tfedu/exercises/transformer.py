@@ -348,7 +348,6 @@ def silence(heads: Iterable[tuple[str, int]] | None) -> Verdict:
 
 def _judge_silence(heads: Any) -> Verdict:
     from tfedu import judge
-    from tfedu.trace import ablate, trace
     from tfedu.translator import Translator
 
     if heads is None or heads is ...:
@@ -374,19 +373,8 @@ def _judge_silence(heads: Any) -> Verdict:
     if len(pairs) < SILENT:
         return Verdict("wrong", f"{len(pairs)} heads are silent; at least {SILENT} are wanted.")
 
-    def silent(name: str) -> Callable[[Tensor, int], Tensor]:
-        edits = [ablate(head) for other, head in pairs if other == name]
-
-        def edit(weights: Tensor, first_row: int) -> Tensor:
-            for one in edits:
-                weights = one(weights, first_row)
-            return weights
-
-        return edit
-
     (sentences,) = judge.held_out([(4, 25)], 60)
-    with trace(model.model, edit={name: silent(name) for name, _ in pairs}):
-        left = judge.bleu(model, sentences)
+    left = judge.silenced(model, pairs, sentences)
     whole = [name for name in known if all((name, head) in pairs for head in range(count))]
     if left < LEAST and whole:
         return Verdict(
