@@ -31,6 +31,8 @@ from tfedu.attention.mechanism import Mechanism
 #: A change of a map: gets the weights (B, H, T, S) of this call and the number of its first row (above 0 in a
 #: decoder that works row by row), and returns weights of the same shape.
 Edit = Callable[[Tensor, int], Tensor]
+#: Which query of a map over a picture: its number, its (row, column) on the grid, several, or (None) all.
+Query = int | tuple[int, int] | slice | Sequence[int] | None
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,30 @@ class AttentionMap:
             self, item=batch, head=head, title=self.name if title is None else title, gold=gold
         )
 
+    def on_image(
+        self,
+        picture: Any,
+        query: Query = None,
+        *,
+        grid: tuple[int, int] | None = None,
+        batch: int = 0,
+        head: int | None = None,
+        title: str | None = None,
+    ) -> Any:
+        """A matplotlib figure of a query's weights over the picture whose parts are the keys.
+
+        Args:
+            picture: (h, w) or (h, w, 3), from 0 to 1.
+            query: its number, its (row, column) on the grid, a slice or several numbers (their mean), or all.
+            grid: rows and columns of the keys; the pixels, or a square, unless given.
+            batch, head: which; without a head, the mean of all.
+            title: the finding; the map's name unless given.
+        """
+        from tfedu.viz import on_image
+
+        title = self.name if title is None else title
+        return on_image(self, picture, query=query, grid=grid, item=batch, head=head, title=title)
+
     def bertviz(self, batch: int = 0, view: str = "head") -> Any:
         """BertViz's head view or model view of this map; see also `Maps.bertviz`."""
         from tfedu.viz import head_view, model_view
@@ -147,6 +173,18 @@ class Maps(Mapping[str, AttentionMap]):
     def heatmap(self, layer: int | str = 0, batch: int = 0, head: int | None = None) -> Any:
         """A matplotlib figure of one map."""
         return self.layer(layer).heatmap(batch, head)
+
+    def on_image(
+        self,
+        picture: Any,
+        query: Query = None,
+        *,
+        layer: int | str = 0,
+        batch: int = 0,
+        head: int | None = None,
+    ) -> Any:
+        """A matplotlib figure of one map over a picture; see `AttentionMap.on_image`."""
+        return self.layer(layer).on_image(picture, query, batch=batch, head=head)
 
     def bertviz(self, view: Literal["head", "model"] = "head") -> Any:
         """BertViz's head view or model view of all maps, as layers; their axes are numbered."""

@@ -19,6 +19,7 @@ import tfedu.attention
 from tfedu.attention import (
     Additive,
     DotProduct,
+    Glimpse,
     LuongConcat,
     LuongDot,
     LuongGeneral,
@@ -43,6 +44,7 @@ BUILD: dict[type[Mechanism], Callable[[int], Mechanism]] = {
     LuongGeneral: lambda width: LuongGeneral(width, width),
     LuongConcat: lambda width: LuongConcat(width, width, 2 * width),
     Additive: lambda width: Additive(width, width, width + 1),
+    Glimpse: lambda width: Glimpse(side=3.0),
     Rotary: lambda width: Rotary(),
     RelativeBias: with_biases,
 }

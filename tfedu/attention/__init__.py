@@ -2,6 +2,7 @@
 
 from tfedu.attention.additive import Additive
 from tfedu.attention.dot_product import DotProduct
+from tfedu.attention.glimpse import Cells, Glimpse, Pixels
 from tfedu.attention.luong import LuongConcat, LuongDot, LuongGeneral
 from tfedu.attention.mechanism import (
     KeysValues,
@@ -17,13 +18,16 @@ from tfedu.attention.rotary import Rotary, rotate
 
 __all__ = [
     "Additive",
+    "Cells",
     "DotProduct",
+    "Glimpse",
     "KeysValues",
     "LuongConcat",
     "LuongDot",
     "LuongGeneral",
     "Mechanism",
     "MultiHeadAttention",
+    "Pixels",
     "Prepared",
     "RelativeBias",
     "Rotary",

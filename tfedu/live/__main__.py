@@ -2,13 +2,17 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tfedu import weights
 from tfedu.live.export import ExportError
+from tfedu.live.gaze import export_gaze
 from tfedu.live.reader import export_reader
 from tfedu.live.translator import export_translator
+
+#: How each kind of model is written; all others are translators.
+WRITERS: dict[str, Callable[..., Path]] = {"MemN2N": export_reader, "RAM": export_gaze}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,8 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = given.out or weights.data_dir() / "live"
     for name in given.names:
         try:
-            export = export_reader if weights.load(name).kind == "MemN2N" else export_translator
-            path = export(name, folder / f"{name}.live.safetensors", half=not given.full)
+            write = WRITERS.get(weights.load(name).kind, export_translator)
+            path = write(name, folder / f"{name}.live.safetensors", half=not given.full)
         except (ExportError, weights.CheckpointError) as error:
             print(f"{p.prog}: {error}", file=sys.stderr)
             return 2

@@ -10,6 +10,7 @@ from tfedu.viz.diagrams import attention_diagram, bottleneck_diagram
 from tfedu.viz.growth import growth, slope
 from tfedu.viz.heatmap import heatmap, plotly_heatmap
 from tfedu.viz.layers import layers_diagram
+from tfedu.viz.on_image import on_image
 from tfedu.viz.show import show, svg
 from tfedu.viz.similarity import similarity
 from tfedu.viz.steps import plotly_steps
@@ -27,6 +28,7 @@ __all__ = [
     "layers_diagram",
     "length_curves",
     "model_view",
+    "on_image",
     "plotly_heatmap",
     "plotly_length_curves",
     "plotly_steps",

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tfedu.train.recipes import stories
+from tfedu.train.recipes.ram import dense_recipe, gaze_recipe
 from tfedu.train.recipes.translate import TRANSFORMER, grammar_recipe, multi30k_recipe
 from tfedu.train.run import Options, Run
 
@@ -30,5 +31,8 @@ ALL: dict[str, Callable[[Options], Run]] = {
     "translate-multi30k-none": multi30k_recipe("translate-multi30k-none"),
     "translate-multi30k-additive": multi30k_recipe("translate-multi30k-additive", attention="additive"),
     "translate-multi30k-transformer": multi30k_recipe("translate-multi30k-transformer", family=TRANSFORMER),
+    "ram-clutter-learned": gaze_recipe("ram-clutter-learned", "learned"),
+    "ram-clutter-random": gaze_recipe("ram-clutter-random", "random"),
+    "ram-clutter-dense": dense_recipe("ram-clutter-dense"),
     **stories.RECIPES,
 }
