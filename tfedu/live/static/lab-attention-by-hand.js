@@ -15,7 +15,7 @@ button {
   min-height: 2.4rem; padding: 0.3rem 0.8rem; cursor: pointer; background: transparent;
   border: 1px solid var(--soft); border-radius: 999px;
 }
-button:hover:not(:disabled) { background: var(--panel); }
+button:hover:not(:disabled, [aria-pressed="true"]) { background: var(--panel); }
 button:disabled { opacity: 0.45; cursor: default; }
 button[aria-pressed="true"] { color: var(--ground); background: var(--ink); border-color: var(--ink); }
 :focus-visible { outline: 3px solid var(--weights); outline-offset: 2px; }
@@ -42,7 +42,6 @@ button[aria-pressed="true"] { color: var(--ground); background: var(--ink); bord
 .label .note { fill: var(--weights); font-weight: 700; font-variant-numeric: tabular-nums; }
 .faint { opacity: 0.35; }
 `;var xe=.05,et=5,zr=500,Ft=n=>n.replace("-","−"),ue=n=>Ft((Math.abs(n)<.005?0:n).toFixed(2)),ae=n=>Ft(String(Number(n.toFixed(2))+0)),qe=n=>`(${n.map(ae).join(", ")})`;function oe(n){return n>=.995?"1":n>=.005?n.toFixed(2).slice(1):"0"}function Se(n){return p("span",{class:"matrix"},...n.map(e=>p("span",{},e.map(ae).join(" "))))}function Pe(n,e){return Array.isArray(n)&&n.length===e&&n.every(t=>Array.isArray(t)&&t.length===2&&t.every(Number.isFinite))}function Rt(n,e){let t=[0,0],r="";return e.forEach((A,o)=>{let s=t.map((a,i)=>a+n[o]*A[i]);r+=_e(t,s,"part",9)+(o<e.length-1&&n[o]>.02?We(s,"joint",2.5):""),t=s}),r+_e([0,0],t,"output",13)+We(t,"output end",Math.hypot(...t)<.05?5:0)}function Tt(n,e){let t={min:String(Math.log10(xe)),max:String(Math.log10(et))},r=p("input",{type:"range",id:"temperature",step:"0.01",...t}),A=p("output",{for:"temperature"}),o=!1;r.addEventListener("input",()=>{o||n(),o=!0,e(Number((10**Number(r.value)).toPrecision(2)))});for(let s of["change","blur"])r.addEventListener(s,()=>o=!1);return{element:p("label",{class:"heat",for:"temperature"},p("span",{},"temperature ",p("i",{},"T")),A,r),show:s=>{A.textContent=String(s),r.setAttribute("aria-valuetext",String(s)),o||(r.value=String(Math.log10(s)))}}}var Me=class{element=p("p",{class:"finding"});spoken=p("p",{class:"spoken",role:"status"});timer=0;show(e){this.element.textContent=e,clearTimeout(this.timer),this.timer=window.setTimeout(()=>this.spoken.textContent=e,zr)}},Ht=`
-button[aria-pressed="true"]:hover:not(:disabled) { background: var(--ink); }
 .lab { --value: var(--tf-value-text, #00624A); }
 .controls { display: flex; flex-wrap: wrap; gap: 0.5rem 0.6rem; align-items: center; margin: 0.5rem 0; }
 .kinds { display: flex; }

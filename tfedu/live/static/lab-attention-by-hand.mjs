@@ -15,7 +15,7 @@ button {
   min-height: 2.4rem; padding: 0.3rem 0.8rem; cursor: pointer; background: transparent;
   border: 1px solid var(--soft); border-radius: 999px;
 }
-button:hover:not(:disabled) { background: var(--panel); }
+button:hover:not(:disabled, [aria-pressed="true"]) { background: var(--panel); }
 button:disabled { opacity: 0.45; cursor: default; }
 button[aria-pressed="true"] { color: var(--ground); background: var(--ink); border-color: var(--ink); }
 :focus-visible { outline: 3px solid var(--weights); outline-offset: 2px; }
@@ -42,7 +42,6 @@ button[aria-pressed="true"] { color: var(--ground); background: var(--ink); bord
 .label .note { fill: var(--weights); font-weight: 700; font-variant-numeric: tabular-nums; }
 .faint { opacity: 0.35; }
 `;var xe=.05,et=5,Vr=500,Ft=r=>r.replace("-","−"),ue=r=>Ft((Math.abs(r)<.005?0:r).toFixed(2)),ae=r=>Ft(String(Number(r.toFixed(2))+0)),qe=r=>`(${r.map(ae).join(", ")})`;function oe(r){return r>=.995?"1":r>=.005?r.toFixed(2).slice(1):"0"}function Se(r){return p("span",{class:"matrix"},...r.map(e=>p("span",{},e.map(ae).join(" "))))}function Pe(r,e){return Array.isArray(r)&&r.length===e&&r.every(t=>Array.isArray(t)&&t.length===2&&t.every(Number.isFinite))}function Rt(r,e){let t=[0,0],n="";return e.forEach((A,o)=>{let s=t.map((a,i)=>a+r[o]*A[i]);n+=_e(t,s,"part",9)+(o<e.length-1&&r[o]>.02?We(s,"joint",2.5):""),t=s}),n+_e([0,0],t,"output",13)+We(t,"output end",Math.hypot(...t)<.05?5:0)}function Tt(r,e){let t={min:String(Math.log10(xe)),max:String(Math.log10(et))},n=p("input",{type:"range",id:"temperature",step:"0.01",...t}),A=p("output",{for:"temperature"}),o=!1;n.addEventListener("input",()=>{o||r(),o=!0,e(Number((10**Number(n.value)).toPrecision(2)))});for(let s of["change","blur"])n.addEventListener(s,()=>o=!1);return{element:p("label",{class:"heat",for:"temperature"},p("span",{},"temperature ",p("i",{},"T")),A,n),show:s=>{A.textContent=String(s),n.setAttribute("aria-valuetext",String(s)),o||(n.value=String(Math.log10(s)))}}}var Me=class{element=p("p",{class:"finding"});spoken=p("p",{class:"spoken",role:"status"});timer=0;show(e){this.element.textContent=e,clearTimeout(this.timer),this.timer=window.setTimeout(()=>this.spoken.textContent=e,Vr)}},Ht=`
-button[aria-pressed="true"]:hover:not(:disabled) { background: var(--ink); }
 .lab { --value: var(--tf-value-text, #00624A); }
 .controls { display: flex; flex-wrap: wrap; gap: 0.5rem 0.6rem; align-items: center; margin: 0.5rem 0; }
 .kinds { display: flex; }

@@ -15,14 +15,13 @@ button {
   min-height: 2.4rem; padding: 0.3rem 0.8rem; cursor: pointer; background: transparent;
   border: 1px solid var(--soft); border-radius: 999px;
 }
-button:hover:not(:disabled) { background: var(--panel); }
+button:hover:not(:disabled, [aria-pressed="true"]) { background: var(--panel); }
 button:disabled { opacity: 0.45; cursor: default; }
 button[aria-pressed="true"] { color: var(--ground); background: var(--ink); border-color: var(--ink); }
 :focus-visible { outline: 3px solid var(--weights); outline-offset: 2px; }
 .said { min-height: 1.4rem; margin-top: 0.4rem; font-size: 0.95rem; color: var(--soft); }
 .said.problem { color: var(--ink); border-left: 3px solid var(--key); padding-left: 0.7rem; }
 `;var Dr=500,kr=n=>n.replace("-","−"),ie=n=>kr((Math.abs(n)<.005?0:n).toFixed(2));var Ee=class{element=f("p",{class:"finding"});spoken=f("p",{class:"spoken",role:"status"});timer=0;show(e){this.element.textContent=e,clearTimeout(this.timer),this.timer=window.setTimeout(()=>this.spoken.textContent=e,Dr)}},Et=`
-button[aria-pressed="true"]:hover:not(:disabled) { background: var(--ink); }
 .lab { --value: var(--tf-value-text, #00624A); }
 .controls { display: flex; flex-wrap: wrap; gap: 0.5rem 0.6rem; align-items: center; margin: 0.5rem 0; }
 .kinds { display: flex; }

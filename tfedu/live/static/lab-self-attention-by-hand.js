@@ -15,7 +15,7 @@ button {
   min-height: 2.4rem; padding: 0.3rem 0.8rem; cursor: pointer; background: transparent;
   border: 1px solid var(--soft); border-radius: 999px;
 }
-button:hover:not(:disabled) { background: var(--panel); }
+button:hover:not(:disabled, [aria-pressed="true"]) { background: var(--panel); }
 button:disabled { opacity: 0.45; cursor: default; }
 button[aria-pressed="true"] { color: var(--ground); background: var(--ink); border-color: var(--ink); }
 :focus-visible { outline: 3px solid var(--weights); outline-offset: 2px; }
@@ -42,7 +42,6 @@ button[aria-pressed="true"] { color: var(--ground); background: var(--ink); bord
 .label .note { fill: var(--weights); font-weight: 700; font-variant-numeric: tabular-nums; }
 .faint { opacity: 0.35; }
 `;var ze=.05,Je=5,Ur=500,jr=r=>r.replace("-","−");var kt=r=>jr(String(Number(r.toFixed(2))+0)),Ve=r=>`(${r.map(kt).join(", ")})`;function ce(r){return r>=.995?"1":r>=.005?r.toFixed(2).slice(1):"0"}function qt(r){return f("span",{class:"matrix"},...r.map(e=>f("span",{},e.map(kt).join(" "))))}function St(r,e){return Array.isArray(r)&&r.length===e&&r.every(t=>Array.isArray(t)&&t.length===2&&t.every(Number.isFinite))}function Pt(r,e){let t=[0,0],n="";return e.forEach((A,o)=>{let s=t.map((a,i)=>a+r[o]*A[i]);n+=je(t,s,"part",9)+(o<e.length-1&&r[o]>.02?Ne(s,"joint",2.5):""),t=s}),n+je([0,0],t,"output",13)+Ne(t,"output end",Math.hypot(...t)<.05?5:0)}function Lt(r,e){let t={min:String(Math.log10(ze)),max:String(Math.log10(Je))},n=f("input",{type:"range",id:"temperature",step:"0.01",...t}),A=f("output",{for:"temperature"}),o=!1;n.addEventListener("input",()=>{o||r(),o=!0,e(Number((10**Number(n.value)).toPrecision(2)))});for(let s of["change","blur"])n.addEventListener(s,()=>o=!1);return{element:f("label",{class:"heat",for:"temperature"},f("span",{},"temperature ",f("i",{},"T")),A,n),show:s=>{A.textContent=String(s),n.setAttribute("aria-valuetext",String(s)),o||(n.value=String(Math.log10(s)))}}}var Qe=class{element=f("p",{class:"finding"});spoken=f("p",{class:"spoken",role:"status"});timer=0;show(e){this.element.textContent=e,clearTimeout(this.timer),this.timer=window.setTimeout(()=>this.spoken.textContent=e,Ur)}},Ft=`
-button[aria-pressed="true"]:hover:not(:disabled) { background: var(--ink); }
 .lab { --value: var(--tf-value-text, #00624A); }
 .controls { display: flex; flex-wrap: wrap; gap: 0.5rem 0.6rem; align-items: center; margin: 0.5rem 0; }
 .kinds { display: flex; }
@@ -81,7 +80,7 @@ figcaption { font-size: 0.95rem; padding-bottom: 0.25rem; }
 table { width: 100%; flex: 1; border-collapse: separate; border-spacing: 3px; table-layout: fixed; font-variant-numeric: tabular-nums; }
 thead th { font-weight: 600; overflow: hidden; text-overflow: ellipsis; } thead th:first-child { font-weight: 400; font-size: 0.8rem; color: var(--soft); text-align: left; }
 tbody th { padding: 0; } tbody button { width: 100%; padding: 0.3rem; border-radius: 6px; color: var(--query); font-weight: 600; border-color: var(--query); overflow: hidden; text-overflow: ellipsis; }
-tbody button[aria-pressed="true"], tbody button[aria-pressed="true"]:hover:not(:disabled) { background: var(--query); border-color: var(--query); }
+tbody button[aria-pressed="true"] { background: var(--query); border-color: var(--query); }
 td { height: 4rem; text-align: center; font-weight: 600; border-radius: 4px; cursor: pointer; background: linear-gradient(var(--weights) 0 0) left bottom / calc(var(--w) * 100%) 7px no-repeat, color-mix(in srgb, var(--weights) calc(var(--w) * 45%), var(--ground)); box-shadow: inset 0 0 0 1px var(--line); }
 .lit td { box-shadow: inset 0 0 0 2px var(--query); }
 td.hidden { color: var(--soft); background: repeating-linear-gradient(45deg, var(--panel) 0 4px, var(--ground) 4px 8px); font-weight: 400; }
