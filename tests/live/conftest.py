@@ -157,6 +157,9 @@ class Opened:
         for step in range(1, steps + 1):
             point = {"x": x + (to_x - x) * step / steps, "y": y + (to_y - y) * step / steps}
             send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [point]})
+        for _ in range(3):  # it rests before it leaves: after a flick, the next tap would only halt the fling
+            self.page.wait_for_timeout(80)
+            send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": to_x, "y": to_y}]})
         send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
     def centre(self, selector: str, nth: int = 0) -> tuple[float, float]:

@@ -229,6 +229,74 @@ def test_a_finger_pulls_a_weight(visit: Any) -> None:
     assert shown(seen) != first
 
 
+PARK = "Ein Mann liest ein Buch im Park."
+
+
+def test_a_finger_taps_a_word_and_pulls_its_ribbon(visit: Any) -> None:
+    seen = visit(width=390, has_touch=True, is_mobile=True)
+    translated(seen, PARK)
+    first = translation(seen)
+    seen.page.touchscreen.tap(*seen.centre(".written button", 8))
+    seen.until("$('.written button[aria-current]').textContent === 'park'")
+    weights = shown(seen)
+    box = seen.page.locator("svg[aria-hidden]").bounding_box()
+    # Not at the very edge: a browser takes a finger that close to a word's button for a tap on it.
+    x, y = box["x"] + box["width"] - 30, box["y"] + 38 * 8.5
+    seen.swipe(x, y, x - box["width"], y)
+    seen.until("$('.before').textContent.startsWith('Without your hand')")
+    assert translation(seen) != first
+    assert shown(seen)[weights.index(max(weights))] < 0.1
+    seen.page.touchscreen.tap(*seen.centre(".controls button"))  # undo
+    seen.until("$('.before').textContent === ''")
+    assert translation(seen) == first
+
+
+def test_a_finger_that_moves_up_the_ribbons_scrolls_and_pulls_nothing(visit: Any) -> None:
+    seen = visit(width=390, height=500, has_touch=True, is_mobile=True)
+    translated(seen, PARK)
+    x, y = seen.centre("svg[aria-hidden]")
+    before = seen.page.evaluate("scrollY")
+    seen.swipe(x, y, x, y - 150)
+    seen.page.wait_for_function("before => scrollY > before", arg=before)
+    assert seen.page.locator(".pinned").count() == 0
+
+
+def test_by_keyboard_alone_from_the_top_of_the_page(visit: Any) -> None:
+    seen = visit()
+    seen.ready()
+    press = seen.page.keyboard.press
+
+    def tab_to(selector: str, key: str = "Tab") -> None:
+        for _ in range(30):
+            press(key)
+            if seen.page.locator(f"{selector}:focus").count():
+                return
+        pytest.fail(f"no Tab leads to {selector}")
+
+    tab_to("#text")
+    press("Control+a")
+    seen.page.keyboard.type(PARK)
+    seen.until("$('.result').textContent.includes('book')")
+    first = translation(seen)
+    tab_to(".written button")
+    while seen.page.locator(".written button:focus").inner_text() != "park":
+        press("ArrowDown")
+    tab_to(".read li:last-child input", "Shift+Tab")
+    press("End")
+    seen.until("$('.before').textContent.startsWith('Without your hand')")
+    assert translation(seen) != first
+    tab_to(".controls button")
+    press("Enter")
+    seen.until("$('.before').textContent === ''")
+    assert translation(seen) == first
+    press("Tab")
+    press("Space")  # attention off
+    seen.until("$('.read input').disabled")
+    press("Space")
+    seen.until("!$('.read input').disabled")
+    assert translation(seen) == first
+
+
 NOTEBOOK = """async ([recording, still]) => {
   const { default: door } = await import("../static/live/lab-translate.mjs");
   const state = { name: "translate", recording, still, state: {}, asked: {} };

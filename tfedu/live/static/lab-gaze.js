@@ -15,7 +15,7 @@ button {
   min-height: 2.4rem; padding: 0.3rem 0.8rem; cursor: pointer; background: transparent;
   border: 1px solid var(--soft); border-radius: 999px;
 }
-button:hover:not(:disabled) { background: var(--panel); }
+button:hover:not(:disabled, [aria-pressed="true"]) { background: var(--panel); }
 button:disabled { opacity: 0.45; cursor: default; }
 button[aria-pressed="true"] { color: var(--ground); background: var(--ink); border-color: var(--ink); }
 :focus-visible { outline: 3px solid var(--weights); outline-offset: 2px; }

@@ -15,7 +15,7 @@ button {
   min-height: 2.4rem; padding: 0.3rem 0.8rem; cursor: pointer; background: transparent;
   border: 1px solid var(--soft); border-radius: 999px;
 }
-button:hover:not(:disabled) { background: var(--panel); }
+button:hover:not(:disabled, [aria-pressed="true"]) { background: var(--panel); }
 button:disabled { opacity: 0.45; cursor: default; }
 button[aria-pressed="true"] { color: var(--ground); background: var(--ink); border-color: var(--ink); }
 :focus-visible { outline: 3px solid var(--weights); outline-offset: 2px; }
@@ -47,9 +47,9 @@ input[type="range"]::-webkit-slider-thumb { appearance: none; width: 14px; heigh
 input[type="range"]::-moz-range-thumb { width: 10px; height: 10px; border-radius: 50%; background: var(--weights); border: 2px solid var(--ground); }
 input[type="range"]:focus-visible { outline-width: 2px; outline-offset: -1px; border-radius: 9px; }
 input[type="range"]:disabled { cursor: default; opacity: 0.5; }
-svg { width: 100%; min-width: 0; display: block; }
+svg { width: 100%; min-width: 0; display: block; touch-action: pan-y; } /* on the whole: not heeded on a path */
 path { fill: var(--weights); transition: opacity 0.15s; }
-path[data-key] { cursor: ew-resize; touch-action: pan-y; }
+path[data-key] { cursor: ew-resize; }
 .written button { width: 100%; min-height: 0; height: ${ne-6}px; padding: 0 0.5rem; border: 0; border-radius: 0 6px 6px 0; border-left: 5px solid var(--query); text-align: left; color: var(--query); overflow: hidden; text-overflow: ellipsis; white-space: nowrap; background: color-mix(in srgb, var(--weights) calc(var(--w, 0) * 30%), transparent); }
 .written button[aria-current] { font-weight: 700; background: var(--panel); }
 .written .unwritten { visibility: hidden; }

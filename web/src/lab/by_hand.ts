@@ -75,7 +75,6 @@ export class Finding {
 }
 
 export const BY_HAND_STYLE = `
-button[aria-pressed="true"]:hover:not(:disabled) { background: var(--ink); }
 .lab { --value: var(--tf-value-text, #00624A); }
 .controls { display: flex; flex-wrap: wrap; gap: 0.5rem 0.6rem; align-items: center; margin: 0.5rem 0; }
 .kinds { display: flex; }

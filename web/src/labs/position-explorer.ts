@@ -166,13 +166,18 @@ class PositionExplorer implements Lab {
     const { first, second, both, width, base, reach } = this.dials;
     this.frame.root.append(
       make("style", {}, BY_HAND_STYLE + STYLE),
-      make("div", { class: "controls" }, make("span", { class: "kinds", role: "group", "aria-label": "What is compared" }, ...this.kinds)),
-      make("div", { class: "dials" }, first.label, second.label, both.label, width.label, base.label, reach.label),
-      this.finding.element,
-      make("div", { class: "panels" }, ...SCHEMES.map((scheme) => this.panels[scheme].figure)),
-      this.below,
-      tries,
-      this.frame.said,
+      make(
+        "div",
+        { class: "stage" },
+        make(
+          "div",
+          {},
+          make("div", { class: "controls" }, make("span", { class: "kinds", role: "group", "aria-label": "What is compared" }, ...this.kinds)),
+          make("div", { class: "dials" }, first.label, second.label, both.label, width.label, base.label, reach.label),
+          this.finding.element,
+        ),
+        make("div", {}, make("div", { class: "panels" }, ...SCHEMES.map((scheme) => this.panels[scheme].figure)), this.below, tries, this.frame.said),
+      ),
       this.finding.spoken,
     );
   }
@@ -365,6 +370,7 @@ function svg(tag: "svg" | "g", attributes: Record<string, string>): SVGElement {
 }
 
 const STYLE = `
+.lab { container-type: inline-size; }
 .finding { min-height: 2.6em; }
 .dials { display: grid; grid-template-columns: repeat(3, 1fr); gap: 0 1.2rem; }
 .dial { display: grid; grid-template-columns: 1fr auto; align-items: baseline; font-size: 0.95rem; }
@@ -381,6 +387,10 @@ const STYLE = `
 .mark { fill: none; } .mark rect { stroke: var(--ink); stroke-width: 0.5; fill: var(--ground); } .way { stroke: var(--ink); stroke-width: 0.45; stroke-dasharray: 0.9 0.9; } .halo { stroke: var(--ground); stroke-width: 0.9; opacity: 0.6; }
 .line { margin-top: 0.5rem; } .curve { fill: none; stroke: var(--weights); stroke-width: 2; } .zero { stroke: var(--line); } .line circle { fill: var(--ink); }
 .verdict { margin: 0.1rem 0 0; font-size: 0.92rem; line-height: 1.25; font-variant-numeric: tabular-nums; min-height: 2.5em; } .verdict .relative { color: var(--soft); } .verdict .absolute { font-weight: 600; }
+@container (min-width: 56rem) {
+  .stage { display: grid; grid-template-columns: 19rem 1fr; column-gap: 2rem; }
+  .stage .dials { grid-template-columns: 1fr; }
+}
 @media (max-width: 36rem) {
   .dials, .panels { grid-template-columns: 1fr 1fr; }
   .finding { min-height: 5.2em; font-size: 1.05rem; }

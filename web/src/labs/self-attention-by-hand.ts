@@ -238,13 +238,15 @@ class SelfAttentionByHand implements Lab {
 }
 
 const STYLE = `
+.lab { container-type: inline-size; }
+@container (min-width: 56rem) { .planes { grid-template-columns: repeat(4, 1fr); } }
 .network { display: flex; flex-wrap: wrap; gap: 0.3rem 1.2rem; margin: 0.4rem 0 0.6rem; }
 .network > span { display: flex; align-items: center; gap: 0.3rem; } .network .matrix { margin: 0; }
 .map { justify-content: start; } .weights { color: var(--weights); font-weight: 600; }
 table { width: 100%; flex: 1; border-collapse: separate; border-spacing: 3px; table-layout: fixed; font-variant-numeric: tabular-nums; }
 thead th { font-weight: 600; overflow: hidden; text-overflow: ellipsis; } thead th:first-child { font-weight: 400; font-size: 0.8rem; color: var(--soft); text-align: left; }
 tbody th { padding: 0; } tbody button { width: 100%; padding: 0.3rem; border-radius: 6px; color: var(--query); font-weight: 600; border-color: var(--query); overflow: hidden; text-overflow: ellipsis; }
-tbody button[aria-pressed="true"], tbody button[aria-pressed="true"]:hover:not(:disabled) { background: var(--query); border-color: var(--query); }
+tbody button[aria-pressed="true"] { background: var(--query); border-color: var(--query); }
 td { height: 4rem; text-align: center; font-weight: 600; border-radius: 4px; cursor: pointer; background: linear-gradient(var(--weights) 0 0) left bottom / calc(var(--w) * 100%) 7px no-repeat, color-mix(in srgb, var(--weights) calc(var(--w) * 45%), var(--ground)); box-shadow: inset 0 0 0 1px var(--line); }
 .lit td { box-shadow: inset 0 0 0 2px var(--query); }
 td.hidden { color: var(--soft); background: repeating-linear-gradient(45deg, var(--panel) 0 4px, var(--ground) 4px 8px); font-weight: 400; }
