@@ -1,5 +1,7 @@
 """The costs of layers, measured, against what one counts by hand."""
 
+import time
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -75,3 +77,22 @@ def test_bytes_for_backward_count_the_map() -> None:
 
 def test_time_is_a_positive_number() -> None:
     assert cost.milliseconds(lambda: torch.ones(10).sum(), least=0.01) > 0
+
+
+def test_processor_time_leaves_waiting_out_and_takes_turns() -> None:
+    order: list[tuple[str, int]] = []
+    threads = torch.get_num_threads()
+
+    def work(number: int) -> None:
+        order.append(("work", number))
+        torch.randn(300, 300) @ torch.randn(300, 300)
+
+    def wait(number: int) -> None:
+        order.append(("wait", number))
+        time.sleep(0.05)
+
+    taken = cost.processor_seconds({"work": work, "wait": wait}, 3)
+    assert order == [(name, number) for number in range(3) for name in ("work", "wait")]
+    assert [len(some) for some in taken.values()] == [3, 3]
+    assert max(taken["wait"]) < 0.04
+    assert torch.get_num_threads() == threads

@@ -8,7 +8,8 @@ from tfedu.data import grammar
 from tfedu.data.alignment import links_from_map
 from tfedu.data.text import BOS, WordTokenizer
 from tfedu.models.seq2seq import Seq2Seq, Seq2SeqConfig
-from tfedu.trace import replace, trace
+from tfedu.models.transformer import Transformer, TransformerConfig
+from tfedu.trace import ablate, replace, trace
 from tfedu.translator import Translator
 
 
@@ -94,3 +95,39 @@ def test_shares_of_wrong_links(monkeypatch):
     assert judge.misplaced(None, [pair]) == pytest.approx(1 / 2)  # of A and C
     peaked(monkeypatch, [1, 1, 2, 3])  # between the two words of A is not ahead
     assert judge.ahead(None, [pair]) == 0
+
+
+def transformer():
+    torch.manual_seed(0)
+    german, english = (WordTokenizer(grammar.vocabulary(language)) for language in ("de", "en"))
+    config = TransformerConfig(
+        len(german), len(english), width=8, layers=2, heads=2, feed_forward=8, norm="pre"
+    )
+    return Translator(Transformer(config), german, english)
+
+
+def test_all_maps_are_those_of_the_right_translation():
+    model = transformer()
+    maps = judge.maps(model, PAIRS[0])
+    S, T = len(PAIRS[0].source), len(PAIRS[0].target) + 1
+    assert len(maps) == 6
+    assert maps["encoder.1.self_attention"].weights.shape == (1, 2, S, S)
+    assert maps["decoder.1.cross_attention"].weights.shape == (1, 2, T, S)
+    assert not maps["decoder.0.self_attention"].weights.triu(1).any()
+
+
+def test_silent_heads_gather_nothing():
+    model = transformer()
+    assert judge.silenced(model, [], PAIRS) == judge.bleu(model, PAIRS)
+    heads = [
+        ("decoder.1.cross_attention", 0),
+        ("decoder.1.cross_attention", 1),
+        ("encoder.0.self_attention", 1),
+    ]
+    whole = judge.silenced(model, heads, PAIRS)
+    edits = {
+        "decoder.1.cross_attention": lambda weights, row: 0 * weights,
+        "encoder.0.self_attention": ablate(1),
+    }
+    with trace(model.model, edit=edits):
+        assert whole == judge.bleu(model, PAIRS)

@@ -5,7 +5,8 @@ The columns of table 1 of Vaswani et al. (2017), which compares layer types on p
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -109,3 +110,27 @@ def milliseconds(run: Callable[[], Any], least: float = 0.1) -> float:
 
     timer = Timer("run()", globals={"run": run})
     return 1e3 * min(timer.blocked_autorange(min_run_time=least).times)
+
+
+def processor_seconds(runs: Mapping[str, Callable[[int], Any]], rounds: int) -> dict[str, list[float]]:
+    """The processor time of each run on one thread, in seconds, one number a round.
+
+    The runs take turns, so that whatever else the machine does falls on all alike; what a busy machine makes them
+    wait is not counted.
+
+    Args:
+        runs: for each name what to time; it is given the number of the round.
+        rounds: how often.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    taken: dict[str, list[float]] = {name: [] for name in runs}
+    try:
+        for number in range(rounds):
+            for name, run in runs.items():
+                started = time.process_time()
+                run(number)
+                taken[name].append(time.process_time() - started)
+    finally:
+        torch.set_num_threads(threads)
+    return taken

@@ -6,7 +6,7 @@ words, so that each question has a certain answer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from jaxtyping import Float
@@ -16,7 +16,7 @@ from tfedu.data import grammar
 from tfedu.data.alignment import Link, links_from_map
 from tfedu.data.grammar import Pair
 from tfedu.data.text import BOS
-from tfedu.trace import trace
+from tfedu.trace import Edit, Maps, ablate, trace
 from tfedu.translator import Translator
 
 
@@ -114,3 +114,35 @@ def ahead(translator: Translator, pairs: Sequence[Pair]) -> float:
         for i, j in found - pair.links:
             wrong, total = wrong + all(i > a for a, b in pair.links if b == j), total + 1
     return wrong / total if total else float("nan")
+
+
+@torch.no_grad()
+def maps(translator: Translator, pair: Pair) -> Maps:
+    """All maps of one pair, the right translation being fed in word by word."""
+    [(source, target)] = ids(translator, [pair])
+    with trace(translator.model) as caught:
+        translator.model(torch.tensor([source]), torch.tensor([[BOS, *target]]))
+    return caught
+
+
+def silenced(translator: Translator, heads: Collection[tuple[str, int]], pairs: Sequence[Pair]) -> float:
+    """BLEU of the greedy translations when some heads gather nothing.
+
+    Args:
+        translator: with attention.
+        heads: pairs of a map's name and a head's number in it.
+        pairs: what is translated.
+    """
+
+    def quiet(name: str) -> Edit:
+        edits = [ablate(head) for other, head in heads if other == name]
+
+        def edit(weights: Tensor, first_row: int) -> Tensor:
+            for one in edits:
+                weights = one(weights, first_row)
+            return weights
+
+        return edit
+
+    with trace(translator.model, edit={name: quiet(name) for name, _ in heads}):
+        return bleu(translator, pairs)
