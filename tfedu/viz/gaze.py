@@ -67,16 +67,12 @@ def gaze(
 
 def draw_gaze(ax: Axes, picture: Any, path: Any, *, cells: int = 8, scales: int = 3) -> None:
     """Draw one picture with the path (T, 2) of a gaze into `ax`; see `gaze`."""
-    from matplotlib.patches import Rectangle
-
     shown = as_picture(picture)
     height, width = shown.shape[:2]
     draw_picture(ax, shown)
     places = (np.asarray(path, dtype=float) + 1) / 2 * [height, width]
-    for scale in range(scales):
-        wide = cells * 2**scale
-        corner = (places[-1][1] - wide / 2, places[-1][0] - wide / 2)
-        ax.add_patch(Rectangle(corner, wide, wide, fill=False, ec=WEIGHTS.light, lw=1.2, zorder=3))
+    if scales:
+        _squares(ax, places[-1], cells, scales)
     ax.plot(places[:, 1], places[:, 0], color=QUERY.light, lw=1.4, zorder=4)
     inch = ax.get_window_extent().width / ax.figure.dpi
     large = float(np.clip(7.5 * inch, 8, 15))
@@ -110,7 +106,9 @@ def retina(picture: Any, location: Any, seen: Any, *, title: str = "") -> Figure
         fig = plt.figure(figsize=(WIDTH, WIDTH * 1.06 / (1 + columns / 2)))
         grid = fig.add_gridspec(2, 1 + columns, width_ratios=[2, *[1] * columns])
         whole = fig.add_subplot(grid[:, 0])
-        draw_gaze(whole, picture, np.asarray(location, dtype=float)[None], cells=cells, scales=scales)
+        shown = as_picture(picture)
+        draw_picture(whole, shown)
+        _squares(whole, (np.asarray(location, dtype=float) + 1) / 2 * shown.shape[:2], cells, scales)
         whole.set_xlabel("the picture", fontsize=10)
         for scale, view in enumerate(views):
             ax = fig.add_subplot(grid[scale // columns, 1 + scale % columns])
@@ -121,3 +119,13 @@ def retina(picture: Any, location: Any, seen: Any, *, title: str = "") -> Figure
                 spine.set(color=WEIGHTS.light, linewidth=1.2)
         headline(whole, title)
     return fig
+
+
+def _squares(ax: Axes, place: Any, cells: int, scales: int) -> None:
+    """Outline the squares of a glimpse at `place`, (y, x) in pixels."""
+    from matplotlib.patches import Rectangle
+
+    for scale in range(scales):
+        wide = cells * 2**scale
+        corner = (place[1] - wide / 2, place[0] - wide / 2)
+        ax.add_patch(Rectangle(corner, wide, wide, fill=False, ec=WEIGHTS.light, lw=1.2, zorder=3))

@@ -126,21 +126,27 @@ class AttentionByHand implements Lab {
     this.reset.addEventListener("click", () => this.act(this.first, ""));
     this.frame.root.append(
       make("style", {}, PLANE_STYLE + BY_HAND_STYLE + STYLE),
-      make("div", { class: "controls" }, kinds, this.heat.element),
-      this.network,
-      this.finding.element,
       make(
         "div",
-        { class: "planes" },
-        make("figure", { class: "plane" }, make("figcaption", {}, make("span", { class: "letters query" }, "▲ query"), " meets ", make("span", { class: "letters key" }, "■ keys"), "; dotted: equal scores"), this.keys.element),
-        make("figure", { class: "plane" }, make("figcaption", {}, make("span", { class: "letters value" }, "◆ values"), ", shrunk by weight, add up to the ", make("b", {}, "output")), this.values.element),
+        { class: "stage" },
+        make(
+          "div",
+          {},
+          make("div", { class: "controls" }, kinds, this.heat.element),
+          this.network,
+          this.finding.element,
+          make(
+            "div",
+            { class: "planes" },
+            make("figure", { class: "plane" }, make("figcaption", {}, make("span", { class: "letters query" }, "▲ query"), " meets ", make("span", { class: "letters key" }, "■ keys"), "; dotted: equal scores"), this.keys.element),
+            make("figure", { class: "plane" }, make("figcaption", {}, make("span", { class: "letters value" }, "◆ values"), ", shrunk by weight, add up to the ", make("b", {}, "output")), this.values.element),
+          ),
+          make("div", { class: "controls" }, this.undo, this.reset, make("span", { class: "hint" }, "Drag a tip, or Tab to it and press arrow keys.")),
+          tries,
+          this.frame.said,
+        ),
+        make("div", {}, table, this.working, this.sum),
       ),
-      make("div", { class: "controls" }, this.undo, this.reset, make("span", { class: "hint" }, "Drag a tip, or Tab to it and press arrow keys.")),
-      tries,
-      this.frame.said,
-      table,
-      this.working,
-      this.sum,
       this.finding.spoken,
     );
   }
@@ -297,6 +303,8 @@ function shown({ W, U, a }: Network): (Node | string)[] {
 }
 
 const STYLE = `
+.lab { container-type: inline-size; }
+@container (min-width: 56rem) { .stage { display: grid; grid-template-columns: 1.4fr 1fr; align-items: center; column-gap: 2rem; } }
 .network { display: flex; flex-wrap: wrap; align-items: center; gap: 0.35rem; margin: 0.2rem 0 0; min-height: 3.4rem; font-size: 0.95rem; color: var(--soft); }
 table { width: 100%; margin-top: 0.8rem; border-collapse: collapse; font-variant-numeric: tabular-nums; }
 thead th { font-size: 0.88rem; font-weight: 400; color: var(--soft); text-align: right; vertical-align: bottom; padding: 0 0.5rem 0.2rem; }
