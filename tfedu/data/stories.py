@@ -10,6 +10,8 @@ certain here is the chain of sentences, in the order in which one needs them:
   person's move before.
 * ``giving``: *who gave the lamp?* One sentence, of which the words alone do not tell: *Anna gave the lamp to
   Ben* and *Ben gave the lamp to Anna* are the same bag.
+* ``any``: one of the first three, about a story with things; two and three only where the story has such a
+  question.
 
 Sentences are lists of lower-case words, without full stop.
 """
@@ -23,7 +25,7 @@ from typing import Literal, NamedTuple, get_args
 
 from tfedu.data.text import WordTokenizer
 
-Task = Literal["one", "two", "three", "giving"]
+Task = Literal["one", "two", "three", "giving", "any"]
 Sentence = tuple[str, ...]
 
 PEOPLE = ("anna", "ben", "carla", "david")
@@ -32,7 +34,13 @@ THINGS = ("apple", "book", "lamp")
 WORDS = ("a", "before", "dropped", "gave", "is", "the", "to", "took", "was", "went", "where", "who")
 
 #: Shortest and longest story of each task, in sentences.
-LENGTHS: dict[Task, tuple[int, int]] = {"one": (4, 10), "two": (6, 14), "three": (12, 24), "giving": (2, 3)}
+LENGTHS: dict[Task, tuple[int, int]] = {
+    "one": (4, 10),
+    "two": (6, 14),
+    "three": (12, 24),
+    "giving": (2, 3),
+    "any": (2, 14),
+}
 
 
 @dataclass(frozen=True)
@@ -210,14 +218,13 @@ def ask(world: World, question: Sentence) -> tuple[str, tuple[int, ...]]:
 def _told(rng: random.Random, task: Task) -> Story | None:
     """A story and a question of one task, or None if this story has no such question."""
     world = tell(rng, rng.randint(*LENGTHS[task]), things=task != "one")
-    questions: list[Sentence]
-    if task == "one":
-        questions = [("where", "is", person) for person in world.room]
-    elif task == "two":
-        questions = [("where", "is", "the", thing) for thing in world.place]
-    else:
-        ends = {(thing, trip.after) for thing, trips in world.trips.items() for trip in trips}
-        questions = [("where", "was", "the", thing, "before", "the", room) for thing, room in sorted(ends)]
+    ends = {(thing, trip.after) for thing, trips in world.trips.items() for trip in trips}
+    kinds: dict[Task, list[Sentence]] = {
+        "one": [("where", "is", person) for person in world.room],
+        "two": [("where", "is", "the", thing) for thing in world.place],
+        "three": [("where", "was", "the", thing, "before", "the", room) for thing, room in sorted(ends)],
+    }
+    questions = kinds[rng.choice(("one", "two", "three")) if task == "any" else task]
     if not questions:
         return None
     question = rng.choice(questions)
