@@ -1,7 +1,7 @@
 """The book's Sphinx extension; it knows myst-nb and the theme, and nothing of jupyter-book.
 
 It adds the roles ``{q} {k} {v} {w}`` (text in the colours of queries, keys, values and weights, which the
-macros ``\\q \\k \\v \\w`` give to formulas), the directives ``timeline`` and ``hero``, a chapter's buttons,
+macros ``\\q \\k \\v \\w`` give to formulas), the directives ``timeline``, ``speed`` and ``hero``, a chapter's buttons,
 one progress line a chapter, and makes BertViz use the vendored scripts.
 """
 
@@ -23,7 +23,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from tfedu import weights
 from tfedu.live import lab
-from tfedu.site import formulas, hero, light, slides, timeline
+from tfedu.site import formulas, hero, light, slides, speed, timeline
 
 # BertViz asks cdnjs for these; what it needs of them is vendored, in one file.
 REQUIRE = re.compile(r'<script src="https://cdnjs\.cloudflare\.com/ajax/libs/require\.js/[^"]+"></script>')
@@ -84,6 +84,18 @@ class Timeline(SphinxDirective):
         path = Path(self.env.srcdir, self.arguments[0])
         self.env.note_dependency(str(path))
         return [LinkedHTML(html=timeline.to_html(timeline.read(path), self.env.found_docs))]
+
+
+class Speed(SphinxDirective):
+    """``{speed}``: a kept benchmark as a table; its argument is the JSON file, from the root."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Read the file, and read it again when it changes."""
+        path = Path(self.env.srcdir, self.arguments[0])
+        self.env.note_dependency(str(path))
+        return [nodes.raw("", speed.to_html(speed.read(path)), format="html")]
 
 
 class Hero(SphinxDirective):
@@ -262,6 +274,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_node(LinkedHTML, html=(visit_linked_html, None), latex=(skip, None), text=(skip, None))
     app.add_node(SlideMark, html=(visit_slide_mark, None), latex=(skip, None), text=(skip, None))
     app.add_directive("timeline", Timeline)
+    app.add_directive("speed", Speed)
     app.add_directive("hero", Hero)
     app.add_directive("tfedu-cell", SlideMarkDirective)
     app.connect("env-before-read-docs", Progress.before)

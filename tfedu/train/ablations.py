@@ -11,11 +11,12 @@ done again. `shipped()` reads the file that comes with the package.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import platform
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -103,6 +104,7 @@ def run(
     steps: int = 300,
     pairs: int = 10_000,
     tried: int = 200,
+    groups: Collection[str] = (*TRIALS, "copying"),
     keep: Callable[[dict[str, Any]], None] = lambda results: None,
     results: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -112,6 +114,7 @@ def run(
         seeds: of weights and data.
         steps, pairs: of each training; copying takes twice the steps.
         tried: sentences of the grammar that are translated in the end; a quarter as many rows are copied.
+        groups: which of them.
         keep: called with the results after each training.
         results: of an earlier run.
 
@@ -123,18 +126,17 @@ def run(
     """
     results = {} if results is None else results
     seen: dict[tuple[str, int], Any] = {}
-    for group, trials in (TRIALS | {"copying": COPIERS}).items():
-        for seed in seeds:
-            for name, trial in trials.items():
-                rows = results.setdefault(group, {}).setdefault(name, [])
-                if any(row["seed"] == seed for row in rows):
-                    continue
-                same = (f"{group == 'copying'}{trial}", seed)
-                if same not in seen:
-                    one = _copying if group == "copying" else _translating
-                    seen[same] = {"seed": seed, **one(trial, seed, steps, pairs, tried)}
-                rows.append(seen[same])
-                keep(results)
+    for group, seed in itertools.product(groups, seeds):
+        one, trials = (_copying, COPIERS) if group == "copying" else (_translating, TRIALS[group])
+        for name, trial in trials.items():
+            rows = results.setdefault(group, {}).setdefault(name, [])
+            if any(row["seed"] == seed for row in rows):
+                continue
+            same = (f"{one.__name__}{trial}", seed)
+            if same not in seen:
+                seen[same] = {"seed": seed, **one(trial, seed, steps, pairs, tried)}
+            rows.append(seen[same])
+            keep(results)
     return results
 
 
@@ -221,6 +223,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     p.add_argument("--out", type=Path, default=Path("runs/ablations-transformer.json"), help="the JSON file")
     p.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
+    p.add_argument("--groups", nargs="+", default=[*TRIALS, "copying"], help="heads, positions, ...")
     p.add_argument("--steps", type=int, default=300, help="of each training (default: 300)")
     given = p.parse_args(arguments)
     results: dict[str, Any] = json.loads(given.out.read_text()) if given.out.exists() else {}
@@ -231,7 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         given.out.parent.mkdir(parents=True, exist_ok=True)
         given.out.write_text(json.dumps(results) + "\n")
 
-    run(given.seeds, steps=given.steps, keep=keep, results=results)
+    run(given.seeds, steps=given.steps, groups=given.groups, keep=keep, results=results)
     for group, names in results.items():
         if group != "about":
             print(group)

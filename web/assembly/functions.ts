@@ -55,6 +55,14 @@ export function tanhs(at: usize, end: usize): void {
   for (; at < end; at += 16) v128.store(at, tanh(v128.load(at)));
 }
 
+/** Of rows of n numbers, n a multiple of 4, each plus one more row. */
+export function tanhsOfSums(at: usize, end: usize, row: usize, n: i32): void {
+  const size = <usize>n << 2;
+  for (; at < end; at += size) {
+    for (let i: usize = 0; i < size; i += 16) v128.store(at + i, tanh(f32x4.add(v128.load(at + i), v128.load(row + i))));
+  }
+}
+
 export function gelus(at: usize, end: usize): void {
   for (; at < end; at += 16) v128.store(at, gelu(v128.load(at)));
 }

@@ -1,6 +1,7 @@
 // A linear layer comes as two steps: a product with its weight, then a sum with its bias. The kernel does both at once,
 // since each of its sums may as well begin at the bias. The value between the two is then not made, unless somebody
-// asks for it or changes it (graph.ts).
+// asks for it or changes it (graph.ts). So it is with additive attention, the tanh of a sum: queries and keys are
+// carried to the kernel once, not twice.
 
 import type { NodeDescription } from "./graph.ts";
 import type { Tensor } from "./tensor.ts";
@@ -11,7 +12,8 @@ export interface Fused {
   readonly inner: ReadonlyMap<string, NodeDescription>;
 }
 
-/** Joins each MatMul by a constant matrix with the Add of a constant bias, if nobody else reads the product. */
+/** Joins each MatMul by a constant matrix with the Add of a constant bias, and each other Add with its Tanh, if nobody
+ *  else reads what lies between. */
 export function fuse(nodes: readonly NodeDescription[], constants: ReadonlyMap<string, Tensor>, outputs: ReadonlySet<string>): Fused {
   const readers = new Map<string, NodeDescription[]>();
   for (const node of nodes) for (const input of node.inputs) readers.set(input, [...(readers.get(input) ?? []), node]);
@@ -19,8 +21,14 @@ export function fuse(nodes: readonly NodeDescription[], constants: ReadonlyMap<s
   const joined = new Map<NodeDescription, NodeDescription>();
   for (const node of nodes) {
     const [between] = node.outputs;
-    const [sum, another] = readers.get(between) ?? [];
-    if (node.op !== "MatMul" || sum?.op !== "Add" || another || outputs.has(between)) continue;
+    const [reader, another] = readers.get(between) ?? [];
+    if (!reader || another || outputs.has(between)) continue;
+    if (node.op === "Add" && reader.op === "Tanh" && !joined.has(node)) {
+      inner.set(between, node);
+      joined.set(reader, { ...reader, inputs: node.inputs }); // a second input, which ONNX's has not
+    }
+    if (node.op !== "MatMul" || reader.op !== "Add") continue;
+    const sum = reader;
     const bias = sum.inputs.find((input) => input !== between) ?? "";
     const [weight, added] = [constants.get(node.inputs[1])?.shape ?? [], constants.get(bias)?.shape ?? []];
     if (weight.length !== 2 || added.length !== 1 || added[0] !== weight[1]) continue;

@@ -12,7 +12,8 @@ export interface Kernel {
   kept(b: Float32Array): boolean;
 
   // What only the fast kernel has. It may answer undefined; then, as without it, the operator's own loop does the work.
-  tanh?(x: Float32Array): Float32Array | undefined;
+  /** Of x, or of each row of x plus a row that is given. */
+  tanh?(x: Float32Array, plus?: Float32Array): Float32Array | undefined;
   gelu?(x: Float32Array): Float32Array | undefined;
   /** Of rows of n numbers each. */
   softmax?(x: Float32Array, n: number): Float32Array | undefined;

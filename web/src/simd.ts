@@ -18,6 +18,7 @@ interface Routines {
   gru: Cell;
   lstm: Cell;
   tanhs(at: number, end: number): void;
+  tanhsOfSums(at: number, end: number, row: number, n: number): void;
   gelus(at: number, end: number): void;
   softmax(at: number, end: number, n: number): void;
   normalize(at: number, end: number, n: number, gain: number, bias: number, epsilon: number): void;
@@ -73,7 +74,9 @@ export class SimdKernel implements Kernel {
     out.set(this.floats.subarray(at[3] / 4, at[3] / 4 + M * N));
   }
 
-  tanh(x: Float32Array): Float32Array | undefined {
+  tanh(x: Float32Array, plus?: Float32Array): Float32Array | undefined {
+    if (plus && plus.length % 4) return undefined; // the routine goes by fours
+    if (plus) return this.inPlace([x, plus], ([at, row]) => this.routines.tanhsOfSums(at, at + 4 * x.length, row, plus.length));
     return this.inPlace([x], ([at]) => this.routines.tanhs(at, at + 4 * x.length));
   }
 

@@ -201,6 +201,25 @@ describe("a linear layer, whose two steps are taken as one", () => {
   });
 });
 
+describe("the tanh of a sum, taken as one step", () => {
+  const additive: GraphDescription = {
+    inputs: [float("k", "S", 4), float("q", 1, 4)],
+    outputs: [float("y", "S", 4)],
+    maps: {},
+    nodes: [node("Add", ["k", "q"], "sum"), node("Tanh", ["sum"], "y")],
+  };
+  const [k, q] = [tensor([1, 2, 3, 4, 0, -1, -2, 0.5], [2, 4]), tensor([0.5, -2, -1, 0], [1, 4])];
+  const wanted = tensor([1.5, 0, 2, 4, 0.5, -3, -3, 0.5].map(Math.tanh), [2, 4]);
+
+  it.each([true, false])("gives the same, and the sum when asked; simd: %s", (simd) => {
+    const run = Model.read(archive({}, { model: additive }), { simd }).graph("model").run({ k, q });
+    expect(ran(run)).toEqual(["y"]);
+    expectClose(run.get("y"), wanted, 1e-6);
+    expect([...run.get("sum").data]).toEqual([1.5, 0, 2, 4, 0.5, -3, -3, 0.5]);
+    expectClose(run.edit("sum", (value) => void value.data.fill(1)).get("y"), tensor(new Array(8).fill(Math.tanh(1)), [2, 4]), 1e-6);
+  });
+});
+
 describe("a damaged file", () => {
   const good = archive({ W, v }, { model: graph });
   const text = (from: string, to: string) => new Uint8Array(Buffer.from(Buffer.from(good).toString("latin1").replace(from, to), "latin1"));

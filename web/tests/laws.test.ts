@@ -36,6 +36,22 @@ function indices(of: readonly number[]): number[][] {
   return of.reduce<number[][]>((all, n) => all.flatMap((head) => Array.from({ length: n }, (_, i) => [...head, i])), [[]]);
 }
 
+describe("the tanh of a sum", () => {
+  /** Rows, and a row of the same width, or any two that broadcast. */
+  const rows = fc.tuple(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 9 })).chain(([S, n]) => fc.tuple(filled([1, S, n]), filled([n])));
+  for (const [name, kernel] of [["simd", makeKernel()], ["plain", plain]] as const) {
+    it(`is taken number by number, whichever comes first, ${name}`, () => {
+      fc.assert(
+        fc.property(fc.oneof(rows, pair), fc.boolean(), ([a, b], turned) => {
+          const made = operations.Tanh(new Inputs(turned ? [b, a] : [a, b]), new Attributes(), kernel) as Tensor;
+          expect(made.shape).toEqual(broadcast(a.shape, b.shape));
+          return indices(made.shape).every((index, i) => Math.abs(made.data[i] - Math.tanh(at(a, index) + at(b, index))) < 1e-6);
+        }),
+      );
+    });
+  }
+});
+
 describe("the matrix product", () => {
   const size = fc.integer({ min: 1, max: 40 });
   for (const [name, kernel] of [["simd", makeKernel()], ["plain", plain]] as const) {

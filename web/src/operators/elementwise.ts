@@ -1,7 +1,7 @@
 // Operators that treat every number by itself: arithmetic, comparison, activation functions.
 
 import { broadcast, broadcastStrides, eachRow, reshape, stridesOf, zeros, type Data, type DType, type Tensor } from "../tensor.ts";
-import { Inputs, type Operation } from "./common.ts";
+import { asFloats, Inputs, type Operation } from "./common.ts";
 import { erf, exp, sigmoid, tanh } from "./exp.ts";
 
 /** o[at + k] = f(x[i + k·di], y[j + k·dj]) for k below n. */
@@ -81,13 +81,24 @@ const gelu: Operation = (inputs, attributes, kernel) => {
   return { dtype: "float32", shape: inputs.get(0).shape, data: out };
 };
 
+/** Of one input, or (fuse.ts) of the sum of two. */
 const tanhOf: Operation = (inputs, _, kernel) => {
-  const fast = kernel.tanh?.(inputs.floats(0));
-  if (fast) return { dtype: "float32", shape: inputs.get(0).shape, data: fast };
-  const [x, out] = [inputs.floats(0), new Float32Array(inputs.floats(0).length)];
-  for (let i = 0; i < x.length; i++) out[i] = tanh(x[i]);
-  return { dtype: "float32", shape: inputs.get(0).shape, data: out };
+  const [rows, plus] = inputs.has(1) ? rowsAndRow(inputs.get(0), inputs.get(1)) : [inputs.get(0)];
+  const fast = rows && kernel.tanh?.(asFloats(rows), plus && asFloats(plus));
+  if (fast) return { dtype: "float32", shape: rows.shape, data: fast };
+  const x = inputs.has(1) ? combine(inputs.get(0), inputs.get(1), ADD, "float32") : inputs.get(0);
+  const [from, out] = [asFloats(x), new Float32Array(x.data.length)];
+  for (let i = 0; i < from.length; i++) out[i] = tanh(from[i]);
+  return { dtype: "float32", shape: x.shape, data: out };
 };
+
+/** Of two tensors to add, the one of many rows and the one that is a row for all of them, if that is what they are. */
+function rowsAndRow(a: Tensor, b: Tensor): [Tensor, Tensor] | [] {
+  const n = a.shape.at(-1);
+  if (b.shape.at(-1) !== n || Math.min(a.data.length, b.data.length) !== n) return [];
+  const [rows, row] = b.data.length === n ? [a, b] : [b, a];
+  return rows.shape.length >= row.shape.length ? [rows, row] : [];
+}
 
 /** The remainder with the sign of the divisor, as in Python; with fmod = 1 that of the dividend, as in C. */
 const remainder: Operation = (inputs, attributes, kernel) => {
