@@ -42,10 +42,13 @@ def test_all_trials_run_with_three_seeds_in_miniature() -> None:
 def test_the_shipped_results_hold_three_seeds_of_each_trial() -> None:
     results = ablations.shipped()
     assert results.pop("about")["steps"] == 300
-    for group, names in ablations.TRIALS.items():
+    for group, names in (ablations.TRIALS | {"copying": ablations.COPIERS}).items():
+        assert results[group].keys() == names.keys()
         for name in names:
             assert sorted(row["seed"] for row in results[group][name]) == [0, 1, 2]
     sizes = {
         row["parameters"] for group in ("heads", "scale") for rows in results[group].values() for row in rows
     }
     assert len(sizes) == 1
+    copiers = [rows[0]["parameters"] for rows in results["copying"].values()]
+    assert max(copiers) < 1.02 * min(copiers)
