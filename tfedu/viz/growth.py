@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -55,7 +56,7 @@ def growth(
         ValueError: a curve has not one value per size, or there are more than five.
     """
     import matplotlib.pyplot as plt
-    from matplotlib.ticker import FixedLocator, NullLocator
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
     runs = {name: _runs(name, values, len(sizes)) for name, values in curves.items()}
     where = np.asarray(sizes, dtype=float)
@@ -80,6 +81,7 @@ def growth(
             ax.set_xticklabels([f"{size:g}" for size in sizes])
         ax.set_xlim(where.min(), where.max())
         low, high = np.log10(ax.get_ylim())
+        ax.yaxis.set_minor_formatter(FuncFormatter(_two_and_five if high - low < 2 else lambda y, _: ""))
         places = _apart([end for _, end in ends.values()], 0.08 * (high - low), low, high)
         for index, ((name, (x, _)), place) in enumerate(zip(ends.items(), places, strict=True)):
             fitted = (
@@ -97,3 +99,10 @@ def growth(
         ax.tick_params(axis="y", which="minor", length=0)
         headline(ax, title)
     return fig
+
+
+def _two_and_five(y: float, _: int | None = None) -> str:
+    """What is written between the powers of ten: at 2 and 5 of them, or the places would crowd."""
+    power = math.floor(math.log10(y) + 1e-9)
+    digit = round(y / 10**power)
+    return rf"$\mathregular{{{digit}\times10^{{{power}}}}}$" if digit in (2, 5) else ""
