@@ -36,7 +36,7 @@ PEER_FILES = ("ort.wasm.min.js", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-th
 LENGTHS = (32, 64)
 SLOWER = 1.2  # at most so many times the peer's time
 BLINK = 50.0  # ms from a keystroke to the map
-WARM, TURNS, LOADS = 15, 61, 5
+WARM, TURNS, LOADS = 30, 151, 5
 SENTENCE = "Ein Mann mit einem roten Hut liest ein Buch im Park"
 
 
