@@ -40,6 +40,7 @@ HOP = {
     "found by its key, m": lambda u, m, c: u + gathered(weights(u, c), c),
 }
 
+
 # --- 2. position encoding --------------------------------------------------------------------------------
 
 
@@ -60,6 +61,7 @@ POSITION = {
         [[(1 - j / J) + (k / D) * (1 - 2 * j / J) for k in range(1, D + 1)] for j in range(1, J + 1)]
     ),
 }
+
 
 # --- 3. several hops -------------------------------------------------------------------------------------
 
@@ -108,6 +110,7 @@ HOPS = {
     "asks the first question again": same_question,
 }
 
+
 # --- 4. ages ---------------------------------------------------------------------------------------------
 
 
@@ -124,6 +127,7 @@ AGES = {
     "Padding has age 0": lambda real: ages(real).clamp(min=0),
     "ages begin at 0": lambda real: torch.where(real, ages(real) + 1, -1),
 }
+
 
 # --- 5. hits ---------------------------------------------------------------------------------------------
 
@@ -150,6 +154,8 @@ HITS = {
     ),
 }
 
+
+#: Judged by test_families.py: the check, the right answer, the mistakes by words of their diagnoses.
 FAMILIES = {
     "hop": (exercise.hop, hop, HOP),
     "position_encoding": (exercise.position_encoding, position_encoding, POSITION),
@@ -157,57 +163,6 @@ FAMILIES = {
     "ages": (exercise.ages, ages, AGES),
     "hits": (exercise.hits, hits, HITS),
 }
-
-
-@pytest.mark.parametrize("name", FAMILIES)
-def test_the_right_answer_passes(name, capsys):
-    check, right, _ = FAMILIES[name]
-    verdict = check(right)
-    assert verdict, verdict.message
-    assert capsys.readouterr().out == f"✓ {verdict.message}\n"
-
-
-@pytest.mark.parametrize(
-    ("name", "words"), [(name, words) for name, (_, _, wrong) in FAMILIES.items() for words in wrong]
-)
-def test_each_known_mistake_gets_its_own_diagnosis(name, words):
-    check, _, wrong = FAMILIES[name]
-    verdict = check(wrong[words])
-    assert not verdict
-    assert words in verdict.message
-    others = [other for other in wrong if other != words]
-    assert not any(other in verdict.message for other in others)
-
-
-@pytest.mark.parametrize("name", FAMILIES)
-def test_three_mistakes_at_least_are_known(name):
-    assert len(FAMILIES[name][2]) >= 3
-
-
-def stub(*arguments):
-    raise NotImplementedError
-
-
-def with_the_same_parameters(function, body, **names):
-    arguments = ", ".join(function.__code__.co_varnames[: function.__code__.co_argcount])
-    return eval(f"lambda {arguments}: {body}", names)
-
-
-@pytest.mark.parametrize("name", FAMILIES)
-def test_a_stub_is_not_started_yet(name, capsys):
-    check, right, _ = FAMILIES[name]
-    verdict = check(with_the_same_parameters(right, "stub()", stub=stub))
-    assert verdict == Verdict("not started", "not started yet")
-    assert capsys.readouterr().out == "not started yet\n"
-
-
-@pytest.mark.parametrize("name", FAMILIES)
-def test_wrong_kinds_and_shapes_get_a_message(name):
-    check, right, _ = FAMILIES[name]
-    for result in (torch.zeros(7, 7, 7), "text", None):
-        verdict = check(with_the_same_parameters(right, "result", result=result))
-        assert verdict.state == "wrong"
-        assert len(verdict.message) > 20
 
 
 def test_an_exception_is_told_with_its_line():

@@ -228,6 +228,21 @@ def visit(browser: Any, site: Site) -> Iterator[Any]:
         one.context.close()
 
 
+@pytest.fixture
+def play(visit: Any, request: pytest.FixtureRequest) -> Any:
+    """Opens the lab that the test's module calls NAME, and keeps what it tells as `window.told`."""
+
+    def go(**how: Any) -> Opened:
+        seen: Opened = visit(request.module.NAME, **how)
+        seen.ready()
+        seen.page.evaluate(
+            "document.querySelector('tf-lab').addEventListener('tf-state', (e) => (window.told = e.detail))"
+        )
+        return seen
+
+    return go
+
+
 @pytest.fixture(scope="session")
 def make_lab() -> Any:
     """make_lab("translate"): the Lab whose page `visit` opens."""

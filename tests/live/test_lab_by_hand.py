@@ -43,21 +43,6 @@ def by_torch(state: dict[str, Any]) -> tuple[list[float], list[float]]:
     return weights[0].tolist(), (weights @ v)[0].tolist()
 
 
-@pytest.fixture
-def play(visit: Any) -> Any:
-    """Opens the lab and listens to what it tells."""
-
-    def go(**how: Any) -> Any:
-        seen = visit(NAME, **how)
-        seen.ready()
-        seen.page.evaluate(
-            "document.querySelector('tf-lab').addEventListener('tf-state', (e) => (window.told = e.detail))"
-        )
-        return seen
-
-    return go
-
-
 def told(seen: Any) -> dict[str, Any]:
     """The lab's state; it must hold what torch computes, and the table must show it."""
     state: dict[str, Any] = seen.page.evaluate("window.told")

@@ -24,21 +24,6 @@ def shipped() -> bool:
 pytestmark = pytest.mark.skipif(not shipped(), reason=f"{gaze.MODEL} is not in data/")
 
 
-@pytest.fixture
-def play(visit: Any) -> Any:
-    """Opens the lab and keeps what it tells."""
-
-    def go(**given: Any) -> Any:
-        seen = visit(NAME, **given)
-        seen.ready()
-        seen.page.evaluate(
-            "document.querySelector('tf-lab').addEventListener('tf-state', (e) => (window.told = e.detail))"
-        )
-        return seen
-
-    return go
-
-
 def told(seen: Any) -> dict[str, Any]:
     seen.page.wait_for_function("window.told !== undefined")
     return dict(seen.page.evaluate("window.told"))

@@ -23,21 +23,6 @@ def reader() -> Reader:
     return Reader.from_pretrained(memory.MODEL)
 
 
-@pytest.fixture
-def play(visit: Any) -> Any:
-    """Opens the lab and listens to what it tells."""
-
-    def go(**how: Any) -> Any:
-        seen = visit(NAME, **how)
-        seen.ready()
-        seen.page.evaluate(
-            "document.querySelector('tf-lab').addEventListener('tf-state', (e) => (window.told = e.detail))"
-        )
-        return seen
-
-    return go
-
-
 def told(seen: Any, wish: str = "true") -> dict[str, Any]:
     """What the lab says it shows, once `wish` holds of it."""
     seen.page.wait_for_function(f"window.told && (({wish}))")

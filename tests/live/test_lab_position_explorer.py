@@ -15,21 +15,6 @@ FIXTURES = Path(__file__).resolve().parents[2] / "web" / "tests" / "fixtures"
 browser_test = pytest.mark.browser
 
 
-@pytest.fixture
-def play(visit: Any) -> Any:
-    """Opens the lab and listens to what it tells."""
-
-    def go(**how: Any) -> Any:
-        seen = visit(NAME, **how)
-        seen.ready()
-        seen.page.evaluate(
-            "document.querySelector('tf-lab').addEventListener('tf-state', (e) => (window.told = e.detail))"
-        )
-        return seen
-
-    return go
-
-
 def told(seen: Any) -> dict[str, Any]:
     """The lab's state; its numbers must be those of the package's blocks, and the page must show them."""
     state: dict[str, Any] = seen.page.evaluate("window.told")

@@ -25,21 +25,6 @@ def by_torch(state: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
     return mechanism.weights(q, k, mask), mechanism(q, k, v, mask)
 
 
-@pytest.fixture
-def play(visit: Any) -> Any:
-    """Opens the lab and listens to what it tells."""
-
-    def go(**how: Any) -> Any:
-        seen = visit(NAME, **how)
-        seen.ready()
-        seen.page.evaluate(
-            "document.querySelector('tf-lab').addEventListener('tf-state', (e) => (window.told = e.detail))"
-        )
-        return seen
-
-    return go
-
-
 def told(seen: Any) -> dict[str, Any]:
     """The lab's state; it must hold what torch computes, and the map must show it."""
     state: dict[str, Any] = seen.page.evaluate("window.told")

@@ -37,21 +37,6 @@ def by_torch(text: str, silent: list[Any]) -> str:
     return translator.target.decode(ids)
 
 
-@pytest.fixture
-def play(visit: Any) -> Any:
-    """Opens the lab and listens to what it tells."""
-
-    def go(**how: Any) -> Any:
-        seen = visit(NAME, **how)
-        seen.ready()
-        seen.page.evaluate(
-            "document.querySelector('tf-lab').addEventListener('tf-state', (e) => (window.told = e.detail))"
-        )
-        return seen
-
-    return go
-
-
 def label(name: str, head: int) -> str:
     kind = {"encoder self": "German at German", "decoder self": "English back at English"}
     side, layer, which = name.removesuffix("_attention").split(".")
