@@ -173,7 +173,7 @@
       handle.setAttribute("aria-label", (label && label.textContent.trim()) || "slider");
     }
     // What is wider than the column scrolls by itself, so the keyboard must reach it.
-    for (const box of document.querySelectorAll("div.highlight pre, .tf-scroll, div.math, .pst-scrollable-table-container")) {
+    for (const box of document.querySelectorAll("div.highlight pre, .tf-scroll, .katex-display, .pst-scrollable-table-container")) {
       if (box.scrollWidth > box.clientWidth + 1 && !box.hasAttribute("tabindex")) box.tabIndex = 0;
     }
   }
