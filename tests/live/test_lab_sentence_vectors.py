@@ -123,15 +123,6 @@ def told(seen: Any) -> dict[str, Any]:
     return dict(seen.page.evaluate("window.told"))
 
 
-def opened(visit: Any, **how: Any) -> Any:
-    seen = visit(NAME, **how)
-    seen.ready()
-    seen.page.evaluate(
-        "document.querySelector('tf-lab').addEventListener('tf-state', (event) => (window.told = event.detail))"
-    )
-    return seen
-
-
 def read(seen: Any, text: str, words: int) -> None:
     """Type a sentence, wait until it is read to its end."""
     seen.page.locator("#text").fill(text)
@@ -145,8 +136,8 @@ def place(seen: Any) -> tuple[float, float]:
 
 
 @browser
-def test_before_it_is_touched_it_shows_the_recording_and_fetches_no_model(visit: Any, shipped: Lab) -> None:
-    seen = opened(visit)
+def test_before_it_is_touched_it_shows_the_recording_and_fetches_no_model(play: Any, shipped: Lab) -> None:
+    seen = play()
     reader = shipped.recording["readers"][0]
     assert result(seen) == reader["translation"]
     assert place(seen) == pytest.approx(reader["trail"][-1], abs=0.06)
@@ -160,9 +151,9 @@ def test_before_it_is_touched_it_shows_the_recording_and_fetches_no_model(visit:
 
 @browser
 def test_typing_moves_the_point_to_where_torch_has_it(
-    visit: Any, shipped: Lab, readers: dict[str, Translator]
+    play: Any, shipped: Lab, readers: dict[str, Translator]
 ) -> None:
-    seen = opened(visit)
+    seen = play()
     texts = ["Heute kauft der Lehrer einen Hut.", "der König sieht den Arzt .", "sie schläft"]
     for how, one in zip(("backwards", "forwards"), shipped.recording["readers"], strict=True):
         axes = torch.tensor(one["axes"])
@@ -183,8 +174,8 @@ def test_typing_moves_the_point_to_where_torch_has_it(
 
 
 @browser
-def test_reading_on_moves_the_point_word_by_word(visit: Any, readers: dict[str, Translator]) -> None:
-    seen = opened(visit)
+def test_reading_on_moves_the_point_word_by_word(play: Any, readers: dict[str, Translator]) -> None:
+    seen = play()
     read(seen, SENTENCE, 7)
     slider, found = seen.page.locator("#reading"), []
     slider.focus()
@@ -208,21 +199,21 @@ def test_reading_on_moves_the_point_word_by_word(visit: Any, readers: dict[str, 
 
 
 @browser
-def test_the_button_reads_it_word_by_word(visit: Any) -> None:
-    seen = opened(visit, reduced_motion="no-preference")
+def test_the_button_reads_it_word_by_word(play: Any) -> None:
+    seen = play(reduced_motion="no-preference")
     read(seen, "meine Schwester schläft .", 4)
     seen.page.get_by_role("button", name="Read it word by word").click()
     for n in range(5):
         seen.until(f"$('.count').textContent.includes('{n} of 4')")
-    still = opened(visit)  # who wants no motion goes one word at a press
+    still = play()  # who wants no motion goes one word at a press
     for n in (0, 1, 2):
         still.page.get_by_role("button", name="Read one more word").click()
         still.until(f"$('.count').textContent.includes('{n} of 10')")
 
 
 @browser
-def test_lengthening_loses_words_and_undo_brings_them_back(visit: Any, shipped: Lab) -> None:
-    seen = opened(visit)
+def test_lengthening_loses_words_and_undo_brings_them_back(play: Any, shipped: Lab) -> None:
+    seen = play()
     read(seen, "meine Schwester schläft .", 4)
     assert seen.page.locator(".wanted").inner_text() == "All 4 words are right."
     first, more = place(seen), seen.page.get_by_role("button", name="Lengthen it")
@@ -245,8 +236,8 @@ def test_lengthening_loses_words_and_undo_brings_them_back(visit: Any, shipped: 
 
 
 @browser
-def test_two_words_that_are_pressed_change_places(visit: Any) -> None:
-    seen = opened(visit)
+def test_two_words_that_are_pressed_change_places(play: Any) -> None:
+    seen = play()
     read(seen, "der König sieht den Arzt .", 6)
     before, first = result(seen), place(seen)
     words = seen.page.locator(".words button")
@@ -263,8 +254,8 @@ def test_two_words_that_are_pressed_change_places(visit: Any) -> None:
 
 
 @browser
-def test_words_can_be_added_by_a_press(visit: Any) -> None:
-    seen = opened(visit)
+def test_words_can_be_added_by_a_press(play: Any) -> None:
+    seen = play()
     read(seen, "der Mann", 2)
     assert "full stop" in seen.said()
     seen.page.locator(".next button").first.click()
@@ -277,8 +268,8 @@ def test_words_can_be_added_by_a_press(visit: Any) -> None:
 
 
 @browser
-def test_a_pointer_finds_the_recorded_sentences(visit: Any, shipped: Lab) -> None:
-    seen = opened(visit)
+def test_a_pointer_finds_the_recorded_sentences(play: Any, shipped: Lab) -> None:
+    seen = play()
     box = seen.page.locator(".plane path").nth(40).bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     seen.page.mouse.move(x, y)
@@ -293,9 +284,9 @@ def test_a_pointer_finds_the_recorded_sentences(visit: Any, shipped: Lab) -> Non
 
 @browser
 def test_dragging_the_point_changes_what_is_written_as_torch_would(
-    visit: Any, shipped: Lab, readers: dict[str, Translator]
+    play: Any, shipped: Lab, readers: dict[str, Translator]
 ) -> None:
-    seen = opened(visit)
+    seen = play()
     first, before = place(seen), result(seen)
     x, y = seen.centre(".point")
     seen.drag(x, y, x - 220, y + 30)  # the model comes while it is dragged
@@ -322,8 +313,8 @@ def test_dragging_the_point_changes_what_is_written_as_torch_would(
 
 
 @browser
-def test_a_finger_drags_the_point(visit: Any) -> None:
-    seen = opened(visit, width=390, has_touch=True, is_mobile=True)
+def test_a_finger_drags_the_point(play: Any) -> None:
+    seen = play(width=390, has_touch=True, is_mobile=True)
     first, before = place(seen), result(seen)
     x, y = seen.centre(".point")
     scrolled = seen.page.evaluate("scrollY")
@@ -337,8 +328,8 @@ def test_a_finger_drags_the_point(visit: Any) -> None:
 
 
 @browser
-def test_the_keyboard_alone_moves_the_point(visit: Any) -> None:
-    seen = opened(visit)
+def test_the_keyboard_alone_moves_the_point(play: Any) -> None:
+    seen = play()
     first, before = place(seen), result(seen)
     seen.page.locator("#text").focus()
     for _ in range(40):
@@ -370,8 +361,8 @@ def test_the_keyboard_alone_moves_the_point(visit: Any) -> None:
         (" , ", "no word in this"),
     ],
 )
-def test_a_text_that_it_cannot_read_gets_a_friendly_word(visit: Any, text: str, said: str) -> None:
-    seen = opened(visit)
+def test_a_text_that_it_cannot_read_gets_a_friendly_word(play: Any, text: str, said: str) -> None:
+    seen = play()
     seen.page.locator("#text").fill(text)
     seen.until(f"$('.said').textContent.includes({json.dumps(said)})")
     read(seen, SENTENCE, 7)
@@ -380,8 +371,8 @@ def test_a_text_that_it_cannot_read_gets_a_friendly_word(visit: Any, text: str, 
 
 
 @browser
-def test_a_damaged_model_says_so_and_leaves_the_still_figure(visit: Any) -> None:
-    seen = opened(visit, damaged=True)
+def test_a_damaged_model_says_so_and_leaves_the_still_figure(play: Any) -> None:
+    seen = play(damaged=True)
     seen.page.locator("#text").fill(SENTENCE)
     seen.until("$('.said').textContent.includes('could not start')")
     assert seen.page.locator("figure.tf-lab-still svg").is_visible()
@@ -390,8 +381,8 @@ def test_a_damaged_model_says_so_and_leaves_the_still_figure(visit: Any) -> None
 
 
 @browser
-def test_a_second_model_that_did_not_come_can_be_asked_for_again(visit: Any) -> None:
-    seen = opened(visit)
+def test_a_second_model_that_did_not_come_can_be_asked_for_again(play: Any) -> None:
+    seen = play()
     read(seen, SENTENCE, 7)
     seen.page.route("**/*.safetensors", lambda route: route.fulfill(status=503))
     seen.page.get_by_role("button", name="Read it forwards").click()
@@ -405,8 +396,8 @@ def test_a_second_model_that_did_not_come_can_be_asked_for_again(visit: Any) -> 
 @browser
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_it_fits_and_axe_finds_nothing(visit: Any, width: int, theme: str) -> None:
-    seen = opened(visit, width=width, theme=theme)
+def test_it_fits_and_axe_finds_nothing(play: Any, width: int, theme: str) -> None:
+    seen = play(width=width, theme=theme)
     read(seen, "der Mann", 2)
     assert seen.clean() == []
     read(seen, SENTENCE, 7)
@@ -415,9 +406,9 @@ def test_it_fits_and_axe_finds_nothing(visit: Any, width: int, theme: str) -> No
 
 
 @browser
-def test_python_asks_and_the_page_follows(visit: Any) -> None:
+def test_python_asks_and_the_page_follows(play: Any) -> None:
     """What a notebook's widget does through `receive`."""
-    seen = opened(visit)
+    seen = play()
     seen.page.evaluate(
         f"document.querySelector('tf-lab').receive({{text: {json.dumps(SENTENCE)}, reader: 'forwards'}})"
     )

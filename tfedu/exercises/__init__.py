@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Diagnosis", "Mistake", "Verdict", "check_function", "check_value", "same"]
+__all__ = ["Diagnosis", "Mistake", "Verdict", "check_function", "check_open", "check_value", "same"]
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,10 @@ class Mistake:
 
 
 class Diagnosis(Exception):
-    """Raised by what an exercise hands to the student's function, such as a decoder asked for ever more."""
+    """Says what is wrong with an answer while it is being tried; its text is the verdict's.
+
+    Raised by a judge, or by what an exercise hands to the student's function, such as a decoder asked for ever more.
+    """
 
 
 def check_function(
@@ -83,6 +86,23 @@ def check_function(
 def check_value(answer: Any, *, right: Any, mistakes: Sequence[Mistake], praise: str) -> Verdict:
     """Judge a value; `...` and None count as not started."""
     return _say(_judge_value(answer, right, mistakes, praise))
+
+
+def check_open(judge: Callable[..., Verdict], *answer: Any) -> Verdict:
+    """Judge an answer that has no one reference: ``judge(*answer)`` tries it and gives the verdict.
+
+    A `Diagnosis` that it raises is the verdict, NotImplementedError is an answer not started, and any other error
+    is told as one of the student's code.
+    """
+    try:
+        verdict = judge(*answer)
+    except NotImplementedError:
+        verdict = Verdict("not started", "not started yet")
+    except Diagnosis as diagnosis:
+        verdict = _wrong(str(diagnosis))
+    except Exception as error:
+        verdict = _wrong(_kindly(error, answer[0]))
+    return _say(verdict)
 
 
 def same(a: Any, b: Any, tolerance: float = 1e-4) -> bool:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from tfedu.exercises import Mistake, Verdict, _kindly, check_function
+from tfedu.exercises import Mistake, Verdict, check_function, check_open
 
 Link = tuple[int, int]
 
@@ -319,9 +319,7 @@ def confidence(answer: Callable[[Float[Tensor, "T S"]], Float[Tensor, " T"]]) ->
     links are wrong. The score is the chance that a right link gets the higher number of a right and a wrong
     one, ties counting half (the area under the ROC curve).
     """
-    verdict = _judge_confidence(answer)
-    print(verdict)
-    return verdict
+    return check_open(_judge_confidence, answer)
 
 
 def _judge_confidence(answer: Any) -> Verdict:
@@ -330,12 +328,7 @@ def _judge_confidence(answer: Any) -> Verdict:
     numbers: list[float] = []
     right: list[bool] = []
     for weights, gold in _long_maps():
-        try:
-            found = answer(weights.clone())
-        except NotImplementedError:
-            return Verdict("not started", "not started yet")
-        except Exception as error:
-            return Verdict("wrong", _kindly(error, answer))
+        found = answer(weights.clone())
         if found is None:
             return Verdict("wrong", "Your function returned nothing (None). Does it end with a return?")
         if complaint := _shape_complaint(found, *weights.shape):

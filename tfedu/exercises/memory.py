@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from tfedu.exercises import Mistake, Verdict, check_function
+from tfedu.exercises import Mistake, Verdict, check_function, check_open
 
 #: The shipped network that `fool` plays against, and the longest story that it may be told there.
 OPPONENT, LONGEST = "memn2n-stories-seed0", 12
@@ -293,9 +293,7 @@ def hits(
 
 def fool(sentences: Any, question: Any) -> Verdict:
     """Judge a story and a question that the shipped network should answer wrongly, though the story tells."""
-    verdict = _judge_fool(sentences, question)
-    print(verdict)
-    return verdict
+    return check_open(_judge_fool, sentences, question)
 
 
 def _judge_fool(sentences: Any, question: Any) -> Verdict:

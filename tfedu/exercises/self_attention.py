@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tfedu.attention import rotate
 from tfedu.blocks.positions import sinusoids
-from tfedu.exercises import Mistake, Verdict, _kindly, check_function
+from tfedu.exercises import Mistake, Verdict, check_function, check_open
 
 #: How much weight `previous_token` must put on the token before, on average.
 ENOUGH = 0.9
@@ -318,9 +318,7 @@ def previous_token(
     ``(positions @ W_q) @ (positions @ W_k).T / sqrt(K)``; from the second row on, the mean weight on the token
     before must reach 0.9. It is tried at two lengths.
     """
-    verdict = _judge_previous(answer)
-    print(verdict)
-    return verdict
+    return check_open(_judge_previous, answer)
 
 
 def _judge_previous(answer: Any) -> Verdict:
@@ -329,12 +327,7 @@ def _judge_previous(answer: Any) -> Verdict:
     found = []
     for N in (12, 30):
         positions = sinusoids(N, 64)
-        try:
-            made = answer(positions.clone())
-        except NotImplementedError:
-            return Verdict("not started", "not started yet")
-        except Exception as error:
-            return Verdict("wrong", _kindly(error, answer))
+        made = answer(positions.clone())
         if made is None:
             return Verdict("wrong", "Your function returned nothing (None). Does it end with a return?")
         if complaint := _matrices_complaint(made):

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from tfedu.exercises import Mistake, Verdict, _kindly, check_function, check_value
+from tfedu.exercises import Mistake, Verdict, check_function, check_open, check_value
 
 #: The translator whose heads `silence` silences, how many it wants silent, and the quality that must be left.
 TRANSLATOR, SILENT, LEAST = "translate-grammar-transformer-seed0", 6, 85.0
@@ -338,12 +338,7 @@ def silence(heads: Iterable[tuple[str, int]] | None) -> Verdict:
 
     At least `SILENT` heads must be silent, and BLEU on held-out sentences of 4 to 25 words at least `LEAST`.
     """
-    try:
-        verdict = _judge_silence(heads)
-    except Exception as error:
-        verdict = Verdict("wrong", _kindly(error, heads))
-    print(verdict)
-    return verdict
+    return check_open(_judge_silence, heads)
 
 
 def _judge_silence(heads: Any) -> Verdict:

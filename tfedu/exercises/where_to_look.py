@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tfedu.exercises import Mistake, Verdict, _kindly, check_function, check_value
+from tfedu.exercises import Diagnosis, Mistake, Verdict, check_function, check_open, check_value
 
 #: How often a gaze made by hand must end near the digit in `gaze`, and what "near" is, in pixels.
 ENOUGH, NEAR = 0.6, 6.0
@@ -307,22 +307,13 @@ def gaze(answer: Callable[[Float[Tensor, "n g g"], Float[Tensor, " 2"]], Float[T
     It moves twice in 200 test pictures, and passes if it then lies within 6 pixels of the digit's middle in
     60 % of them.
     """
-    verdict = _judge_gaze(answer)
-    print(verdict)
-    return verdict
+    return check_open(_judge_gaze, answer)
 
 
 def _judge_gaze(answer: Any) -> Verdict:
     if not callable(answer):
         return Verdict("wrong", "Pass the function itself: exercise.gaze(my_gaze), without calling it.")
-    try:
-        share, moved = _near(answer)
-    except NotImplementedError:
-        return Verdict("not started", "not started yet")
-    except _BadGaze as bad:
-        return Verdict("wrong", str(bad))
-    except Exception as error:
-        return Verdict("wrong", _kindly(error, answer))
+    share, moved = _near(answer)
     if share >= ENOUGH:
         return Verdict("right", f"Near the digit in {share:.0%} of the pictures, without any learning.")
     if not moved:
@@ -357,22 +348,18 @@ def _judge_gaze(answer: Any) -> Verdict:
     )
 
 
-class _BadGaze(Exception):
-    """What the student's gaze gives is no location; the message says how."""
-
-
 def _place(found: Any) -> Tensor:
     if found is None:
-        raise _BadGaze("Your function returned nothing (None). Does it end with a return?")
+        raise Diagnosis("Your function returned nothing (None). Does it end with a return?")
     if found is ...:
         raise NotImplementedError
     place = torch.as_tensor(found, dtype=torch.float32).detach()
     if place.shape != (2,):
-        raise _BadGaze(f"A location is two numbers, (y, x); got shape {tuple(place.shape)}.")
+        raise Diagnosis(f"A location is two numbers, (y, x); got shape {tuple(place.shape)}.")
     if not place.isfinite().all():
-        raise _BadGaze("Your gaze is not finite. What if a glimpse sees no ink at all?")
+        raise Diagnosis("Your gaze is not finite. What if a glimpse sees no ink at all?")
     if place.abs().max() > 3:
-        raise _BadGaze(
+        raise Diagnosis(
             f"Your gaze went to ({place[0]:.1f}, {place[1]:.1f}). The picture goes from −1 to 1: is this in pixels?"
         )
     return place

@@ -28,12 +28,11 @@ export function fuse(nodes: readonly NodeDescription[], constants: ReadonlyMap<s
       joined.set(reader, { ...reader, inputs: node.inputs }); // a second input, which ONNX's has not
     }
     if (node.op !== "MatMul" || reader.op !== "Add") continue;
-    const sum = reader;
-    const bias = sum.inputs.find((input) => input !== between) ?? "";
+    const bias = reader.inputs.find((input) => input !== between) ?? "";
     const [weight, added] = [constants.get(node.inputs[1])?.shape ?? [], constants.get(bias)?.shape ?? []];
     if (weight.length !== 2 || added.length !== 1 || added[0] !== weight[1]) continue;
     inner.set(between, node);
-    joined.set(sum, { ...sum, op: "MatMul", inputs: [...node.inputs, bias] }); // a third input, which ONNX's has not
+    joined.set(reader, { ...reader, op: "MatMul", inputs: [...node.inputs, bias] }); // a third input, which ONNX's has not
   }
   return { nodes: nodes.filter((node) => !inner.has(node.outputs[0])).map((node) => joined.get(node) ?? node), inner };
 }
