@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-WIDTH, REACH = 150, 4.0  # px of a mark's scale, which goes from 1/REACH to REACH times the peer
+WIDTH, REACH = 110, 4.0  # px of a mark's scale, which goes from 1/REACH to REACH times the peer
 
 
 def read(path: Path) -> dict[str, Any]:
