@@ -273,10 +273,14 @@ def test_by_keyboard_alone_from_the_top_of_the_page(visit: Any) -> None:
                 return
         pytest.fail(f"no Tab leads to {selector}")
 
+    seen.page.evaluate(
+        "document.querySelector('tf-lab').addEventListener('tf-state', (e) => (window.told = e.detail))"
+    )
     tab_to("#text")
     press("Control+a")
     seen.page.keyboard.type(PARK)
-    seen.until("$('.result').textContent.includes('book')")
+    # Each letter is translated: wait for the whole sentence's.
+    seen.page.wait_for_function("text => window.told && window.told.text === text", arg=PARK)
     first = translation(seen)
     tab_to(".written button")
     while seen.page.locator(".written button:focus").inner_text() != "park":
