@@ -178,7 +178,7 @@ class Pretrained(nn.Module):
                 or has one too many; it names them.
         """
         config, found = cls.read(name)
-        model = cls(config)  # type: ignore[call-arg]
+        model = cls(config)
         found.fill(model, model.names, prefix=cls.files.prefix, unused=model.unused)
         return model.eval()
 
@@ -203,7 +203,9 @@ class Pretrained(nn.Module):
         tensors = {one.removeprefix(cls.files.prefix): tensor for one, tensor in found.tensors.items()}
         vectors, (matrix, bias) = cls.files.theirs("embeddings.tokens.weight"), cls.files.tied
         if matrix in tensors and vectors in tensors and not torch.equal(tensors[matrix], tensors[vectors]):
-            raise weights.CheckpointError(f"{found.folder}: {matrix} is not {vectors}; here they are one matrix.")
+            raise weights.CheckpointError(
+                f"{found.folder}: {matrix} is not {vectors}; here they are one matrix."
+            )
         if bias in tensors:
             tensors.setdefault(cls.files.theirs("masked_word.bias"), tensors[bias])
         has_pooler = any(one.startswith("pooler.") for one in tensors)
@@ -354,7 +356,9 @@ class BERTForSequenceClassification(Pretrained):
         config, found = cls.read(name)
         model = cls(config if classes is None else replace(config, classes=classes))
         if classes is not None:
-            fresh = {n: model.state_dict()[o] for n, o in model.names.items() if n.startswith(cls.files.heads)}
+            fresh = {
+                n: model.state_dict()[o] for n, o in model.names.items() if n.startswith(cls.files.heads)
+            }
             kept = {n: t for n, t in found.tensors.items() if not n.startswith("classifier.")}
             found = replace(found, tensors=fresh | kept)
         found.fill(model, model.names, prefix=cls.files.prefix, unused=model.unused)
@@ -396,7 +400,9 @@ def _read(config: Mapping[str, Any]) -> BERTConfig:
         if config.get(name, only) != only:
             raise ValueError(f"{name} is {config[name]!r}, but this BERT knows only {only!r}")
     known = {ours: config[theirs] for ours, theirs in _CONFIG.items() if theirs in config}
-    if missing := [theirs for ours, theirs in _CONFIG.items() if ours in ("vocabulary", "width") and ours not in known]:
+    if missing := [
+        theirs for ours, theirs in _CONFIG.items() if ours in ("vocabulary", "width") and ours not in known
+    ]:
         raise KeyError(f"it lacks {', '.join(missing)}")
     return BERTConfig(**known, classes=len(config.get("id2label", "01")))
 
