@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from tfedu.data.patterns import Sequences, few_shot, repeats, successors
+from tfedu.data.patterns import few_shot, repeats, successors
 from tfedu.models.attention_only import AttentionOnly, AttentionOnlyConfig
 from tfedu.trace import cut, trace
 from tfedu.train import TrainConfig, train

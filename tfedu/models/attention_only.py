@@ -134,8 +134,8 @@ class AttentionOnly(nn.Module):
         mask = causal_mask(tokens.shape[1], device=tokens.device)
         x = parts[()]
         for number, layer in enumerate(self.layer):
-            attention: MultiHeadAttention = layer.attention  # type: ignore[assignment, union-attr]
-            read: nn.LayerNorm = layer.norm  # type: ignore[assignment, union-attr]
+            attention: MultiHeadAttention = layer.attention  # type: ignore[assignment]
+            read: nn.LayerNorm = layer.norm  # type: ignore[assignment]
             q, k = (
                 rearrange(project(read(x)), "b t (h k) -> b h t k", h=attention.heads)
                 for project in (attention.query, attention.key)
