@@ -32,6 +32,7 @@ FILES = {
     "rt-polarity.pos": ("2da124ec187a9d5a29c9f04e91c540e02baed5af8868f550a26bd6fd4dbf8bf0", "cp1252", 5_331),
 }
 SENTIMENTS = ("unfavourable", "favourable")
+QUESTIONS = ("description", "entity", "abbreviation", "human", "location", "number")
 
 
 def sst2(split: Literal["train", "dev", "test"], folder: str | Path | None = None) -> list[Labelled]:

@@ -22,8 +22,9 @@ from tfedu.train.ship import ship
 
 #: Seeds of the grammar's parts; a training never holds a sentence of the other two.
 TEST_SEED, VALIDATION_SEED = 10_001, 10_002
-GRAMMAR = {"width": 64, "layers": 4, "heads": 4, "feed_forward": 256}
-ENGLISH = {"width": 176, "layers": 4, "heads": 4, "feed_forward": 704}
+GRAMMAR = {"width": 64, "layers": 4, "heads": 4, "feed_forward": 256, "share": 0.15}
+#: Real English has a short training: of 30 % hidden words it learns faster than of 15 % (Wettig et al. 2023).
+ENGLISH = {"width": 128, "layers": 4, "heads": 4, "feed_forward": 512, "share": 0.3}
 
 
 @dataclass(frozen=True)
@@ -91,15 +92,17 @@ def pretrain_recipe(
 
     def recipe(options: Options) -> Run:
         given = corpus(options.seed)
+        chosen = {key: options.setting(key, value) for key, value in size.items()}
+        share = chosen.pop("share")
         config = BERTConfig(
             len(given.words),
-            **{key: options.setting(key, value) for key, value in size.items()},
+            **chosen,
             dropout=options.setting("dropout", 0.1),
             longest=64,
             pooler=False,
         )
         checks = list(TextBatches(given.validation, 4096))
-        loss = next_word_loss if left else partial(masked_loss, words=given.words)
+        loss = next_word_loss if left else partial(masked_loss, words=given.words, share=share)
 
         def validate(model: nn.Module) -> dict[str, float]:
             # The same words are hidden each time, so that validations compare.
@@ -109,7 +112,7 @@ def pretrain_recipe(
                 lost = (
                     next_word_loss(model, batch)
                     if left
-                    else masked_loss(model, batch, given.words, generator)
+                    else masked_loss(model, batch, given.words, share, generator)
                 )
                 total, count = total + lost.total.item(), count + lost.count
             return {"loss": total / count}
@@ -140,10 +143,10 @@ def pretrain_recipe(
 
 
 _SMALL = TrainConfig(
-    2000, lr=2e-3, warmup=200, schedule="linear", weight_decay=0.01, validate_every=250, save_every=250
+    1200, lr=2e-3, warmup=120, schedule="linear", weight_decay=0.01, validate_every=250, save_every=250
 )
 _LARGE = TrainConfig(
-    3000, lr=1.5e-3, warmup=300, schedule="linear", weight_decay=0.01, precision="bf16",
+    2500, lr=2e-3, warmup=250, schedule="linear", weight_decay=0.01, precision="bf16",
     validate_every=250, save_every=50,
 )  # fmt: skip
 
