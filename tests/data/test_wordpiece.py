@@ -83,7 +83,7 @@ def test_transformers_reads_it_and_cuts_the_same(pieces: WordPiece, tmp_path: Pa
     (tmp_path / "tokenizer.json").write_text(pieces.to_json())
     theirs = PreTrainedTokenizerFast(tokenizer_file=str(tmp_path / "tokenizer.json"))
     text, second = "Running unable, [MASK] dogs.", "the dog"
-    found = theirs(text, second)
+    found = theirs(text, second, return_token_type_ids=True)
     ids, types = pieces.pair(pieces.encode(text), pieces.encode(second))
     assert found["input_ids"] == ids
     assert found["token_type_ids"] == types
