@@ -137,7 +137,7 @@ def test_a_cloze_hides_one_word_at_a_time(left: bool) -> None:
     model = Counting()
     ids = TEXTS[0]
     found = cloze(model, [ids], WORDS, left=left)
-    assert found.count == len(ids) - 2
+    assert found.blanks == len(ids) - 2
     assert found.accuracy == 0.0 or left  # what it echoes is [MASK], or the word before
     if left:
         assert (model.tokens == torch.tensor(ids)).all()

@@ -67,7 +67,7 @@ def unlabelled(folder: str | Path | None = None) -> list[str]:
     Out goes a snippet with six words in a row of such a sentence, or with a whole shorter one. So a few go that
     only share a phrase with it, and none stays that holds it, however the two were cut into tokens.
     """
-    held_out = [_words(text) for split in ("dev", "test") for text, _ in sst2(split, folder)]  # type: ignore[arg-type]
+    held_out = [_words(text) for split in ("dev", "test") for text, _ in sst2(split, folder)]
     runs = {run for words in held_out for run in _runs(words, min(6, len(words)))}
     lengths = {len(run) for run in runs}
     return [

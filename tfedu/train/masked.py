@@ -162,7 +162,7 @@ class Cloze(NamedTuple):
 
     accuracy: float
     nats: float
-    count: int
+    blanks: int
 
 
 def whole_words(ids: Sequence[int], words: WordPiece) -> list[int]:
