@@ -1,5 +1,6 @@
 """Two processes train as one; a killed training ends as one never killed."""
 
+import json
 import os
 import signal
 import subprocess
@@ -27,7 +28,7 @@ def start(*command: str | Path) -> subprocess.Popen:
 
 
 def finish(process: subprocess.Popen) -> None:
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
 
 
@@ -46,6 +47,28 @@ def test_two_processes_give_the_gradients_of_one(tmp_path):
         assert two.keys() == one.keys()
         for name in one:
             torch.testing.assert_close(two[name], one[name], atol=1e-10, rtol=0, msg=name)
+
+
+@pytest.mark.slow
+@pytest.mark.real_data
+def test_a_recipe_follows_one_loss_curve_on_one_process_and_on_two(tmp_path):
+    """The command of the README, on a model small enough for a test."""
+    small = ("width=16", "heads=2", "layers=1", "context=32", "dropout=0", "log_every=1", "validate_every=0")
+    options = ["-m", "tfedu.train", "gpt-shakespeare", "--quiet", "--precision", "no", "--steps", "12"]
+    options += [part for setting in small for part in ("--set", setting)]
+    launch = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    runs = [start(*options, "--out", tmp_path / "one"), start(*launch, *options, "--out", tmp_path / "two")]
+    for run in runs:
+        finish(run)
+    one, two = (
+        [json.loads(row) for row in (tmp_path / name / "history.jsonl").read_text().splitlines()]
+        for name in ("one", "two")
+    )
+    losses = [[row["loss"] for row in rows if "step" in row] for rows in (one, two)]
+    assert len(losses[0]) == 12
+    assert losses[0][-1] < losses[0][0]
+    assert losses[1] == pytest.approx(losses[0], abs=1e-5)
+    assert [row["tokens"] for row in two if "step" in row] == [row["tokens"] for row in one if "step" in row]
 
 
 @pytest.mark.slow
