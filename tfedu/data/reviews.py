@@ -32,6 +32,7 @@ FILES = {
     "rt-polarity.pos": ("2da124ec187a9d5a29c9f04e91c540e02baed5af8868f550a26bd6fd4dbf8bf0", "cp1252", 5_331),
 }
 SENTIMENTS = ("unfavourable", "favourable")
+QUESTIONS = ("description", "entity", "abbreviation", "human", "location", "number")
 
 
 def sst2(split: Literal["train", "dev", "test"], folder: str | Path | None = None) -> list[Labelled]:
@@ -66,7 +67,7 @@ def unlabelled(folder: str | Path | None = None) -> list[str]:
     Out goes a snippet with six words in a row of such a sentence, or with a whole shorter one. So a few go that
     only share a phrase with it, and none stays that holds it, however the two were cut into tokens.
     """
-    held_out = [_words(text) for split in ("dev", "test") for text, _ in sst2(split, folder)]  # type: ignore[arg-type]
+    held_out = [_words(text) for split in ("dev", "test") for text, _ in sst2(split, folder)]
     runs = {run for words in held_out for run in _runs(words, min(6, len(words)))}
     lengths = {len(run) for run in runs}
     return [

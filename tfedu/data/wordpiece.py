@@ -32,8 +32,9 @@ class WordPiece:
     """
 
     def __init__(self, tokenizer: tokenizers.Tokenizer) -> None:
-        ids = [tokenizer.token_to_id(special) for special in SPECIALS]
-        if None in ids:
+        found = [tokenizer.token_to_id(special) for special in SPECIALS]
+        ids = [i for i in found if i is not None]
+        if len(ids) < len(SPECIALS):
             raise ValueError(f"a vocabulary for BERT has {', '.join(SPECIALS)}; this one lacks some.")
         self.pad, self.cls, self.sep, self.unk, self.mask = ids
         self._tokenizer = tokenizer

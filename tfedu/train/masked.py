@@ -131,10 +131,14 @@ def hide(
 
 
 def masked_loss(
-    model: nn.Module, batch: Texts, words: WordPiece, generator: torch.Generator | None = None
+    model: nn.Module,
+    batch: Texts,
+    words: WordPiece,
+    share: float = 0.15,
+    generator: torch.Generator | None = None,
 ) -> Loss:
-    """Cross-entropy of the chosen tokens, in nats, summed."""
-    tokens, chosen = hide(batch.tokens, batch.mask, words, generator=generator)
+    """Cross-entropy of the chosen tokens, in nats, summed; `share` of them are chosen, by `hide`."""
+    tokens, chosen = hide(batch.tokens, batch.mask, words, share, generator)
     logits = model(tokens, batch.mask, None, chosen)
     total = F.cross_entropy(logits.float(), batch.tokens[chosen], reduction="sum")
     return Loss(total, int(chosen.sum()))
@@ -158,7 +162,7 @@ class Cloze(NamedTuple):
 
     accuracy: float
     nats: float
-    count: int
+    blanks: int
 
 
 def whole_words(ids: Sequence[int], words: WordPiece) -> list[int]:
@@ -194,7 +198,7 @@ def cloze(
         place = torch.tensor([place for _, place in chunk])
         each = torch.arange(len(chunk))
         wanted = tokens[each, place]
-        at[each, place - left] = True
+        at[each, place - int(left)] = True  # a next word is read off the place before it
         if not left:
             tokens[each, place] = words.mask
         log_p = model(tokens, left_only(mask) if left else mask, None, at).float().log_softmax(-1)
