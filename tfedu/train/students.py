@@ -189,13 +189,26 @@ def words_student(
     trial: Words, teacher: Teacher, seed: int, steps: int, *, tokens: int = 1024
 ) -> tuple[DistilBERTForMaskedLM, dict[str, Any]]:
     """A trained student, and how it was trained: its curve and the processor time."""
+    student, batches, loss = words_training(trial, teacher, seed, tokens)
+    checks = ids(teacher.words, english(1000, TEST_SEED)[-60:])
+
+    def validate(model: nn.Module) -> dict[str, float]:
+        logits, right = blanks(model, checks, teacher.words, every=2)
+        return {"loss": float(F.cross_entropy(logits, right))}
+
+    return student, _train(student, batches, loss, seed, steps, validate)
+
+
+def words_training(
+    trial: Words, teacher: Teacher, seed: int, tokens: int = 1024
+) -> tuple[DistilBERTForMaskedLM, TextBatches, DistilBERTLoss]:
+    """A student as it begins, what it reads, and its loss."""
     torch.manual_seed(seed)
     student = distilled_from(teacher.model)
     if not trial.layers:
         student = DistilBERTForMaskedLM(student.config)
     student = _without_dropout(student)
     texts = ids(teacher.words, english(20_000, seed + 1000)[: FEW if trial.few else None])
-    checks = ids(teacher.words, english(1000, TEST_SEED)[-60:])
     loss = DistilBERTLoss(
         teacher.model,
         teacher.words,
@@ -205,11 +218,7 @@ def words_student(
         temperature=trial.temperature,
     )
 
-    def validate(model: nn.Module) -> dict[str, float]:
-        logits, right = blanks(model, checks, teacher.words, every=2)
-        return {"loss": float(F.cross_entropy(logits, right))}
-
-    return student, _train(student, TextBatches(texts, tokens, seed), loss, seed, steps, validate)
+    return student, TextBatches(texts, tokens, seed), loss
 
 
 # --- Sentences ---------------------------------------------------------------------------------------------
@@ -256,7 +265,7 @@ def judge(model: nn.Module, test: Judgements) -> Float[Tensor, "N 2"]:
 def fine_tuned(teacher: Teacher, seed: int, steps: int) -> BERTForSequenceClassification:
     """The teacher of `SENTENCES`: the pre-trained one, fine-tuned on the few labels."""
     torch.manual_seed(seed)
-    model = _classifier(teacher.model)
+    model = classifier(teacher.model)
     data = Judgements.made(teacher.words, LABELS, seed)
     _train(model, data.batches(seed), label_loss, seed, steps, lr=1e-3)
     return model
@@ -271,25 +280,38 @@ def sentences_student(
     transfer: int = TRANSFER,
 ) -> tuple[BERTForSequenceClassification, dict[str, Any]]:
     """A trained student, and how it was trained."""
+    student = sentences_start(trial, teacher, tuned, seed)
+    if trial.losses is None:
+        data = Judgements.made(teacher.words, LABELS, seed)
+        return student, _train(student, data.batches(seed), label_loss, seed, steps)
+    texts = unlabelled(teacher.words, seed, transfer).batches(seed)
+    fitted = Fitted(student, tuned.config.width)
+    return student, _train(fitted, texts, TinyBERTLoss(tuned, **trial.losses), seed, steps)
+
+
+def sentences_start(
+    trial: Sentences, teacher: Teacher, tuned: BERTForSequenceClassification, seed: int
+) -> BERTForSequenceClassification:
+    """A student before it has learned anything of its own."""
     torch.manual_seed(seed + 50)
     config = replace(tuned.config, layers=(tuned.config.layers + 1) // 2, dropout=0.0)
     if trial.narrow:
         config = replace(config, width=config.width // 2, feed_forward=config.feed_forward // 2)
     student = BERTForSequenceClassification(config)
     if trial.layers:
-        start = tuned if trial.losses is not None else _classifier(teacher.model)
+        start = tuned if trial.losses is not None else classifier(teacher.model)
         student.load_state_dict(shallow(start).state_dict())
-    if trial.losses is None:
-        data = Judgements.made(teacher.words, LABELS, seed)
-        return student, _train(student, data.batches(seed), label_loss, seed, steps, lr=2e-3)
-    fitted = Fitted(student, tuned.config.width)
-    texts = Judgements.made(teacher.words, transfer, TRANSFER_SEED + seed)
-    texts = Judgements(texts.texts, [0] * len(texts.texts))  # the labels are not for the student
-    row = _train(fitted, texts.batches(seed), TinyBERTLoss(tuned, **trial.losses), seed, steps, lr=2e-3)
-    return student, row
+    return student
 
 
-def _classifier(model: BERTForMaskedLM) -> BERTForSequenceClassification:
+def unlabelled(words: WordPiece, seed: int, count: int = TRANSFER) -> Judgements:
+    """Sentences for the teacher to judge; their labels are taken away."""
+    texts = Judgements.made(words, count, TRANSFER_SEED + seed).texts
+    return Judgements(texts, [0] * len(texts))
+
+
+def classifier(model: BERTForMaskedLM) -> BERTForSequenceClassification:
+    """Two classes on top of a pre-trained body."""
     new = BERTForSequenceClassification(replace(model.config, pooler=True, classes=2, dropout=0.0))
     new.bert.load_state_dict(model.bert.state_dict(), strict=False)  # all but the pooler
     return new
