@@ -114,8 +114,8 @@ _SAYS = {"prediction": 1.0, "attention": 0.0, "hidden": 0.0, "embeddings": 0.0}
 SENTENCES: dict[str, Sentences] = {
     "nothing": Sentences(),
     "layers only": Sentences(layers=True),
-    "layers, teacher": Sentences(_SAYS, layers=True),
-    "teacher": Sentences(_SAYS),
+    "layers and teacher": Sentences(_SAYS, layers=True),
+    "teacher alone": Sentences(_SAYS),
     "narrow: nothing": Sentences(narrow=True),
     "narrow: prediction": Sentences(_SAYS, narrow=True),
     "narrow: + embeddings": Sentences(_SAYS | {"embeddings": 1.0}, narrow=True),
@@ -186,10 +186,10 @@ def compare(student: Float[Tensor, "N V"], teacher: Float[Tensor, "N V"], right:
 
 
 def words_student(
-    trial: Words, teacher: Teacher, seed: int, steps: int, *, tokens: int = 1024
+    trial: Words, teacher: Teacher, seed: int, steps: int, count: int = 20_000
 ) -> tuple[DistilBERTForMaskedLM, dict[str, Any]]:
     """A trained student, and how it was trained: its curve and the processor time."""
-    student, batches, loss = words_training(trial, teacher, seed, tokens)
+    student, batches, loss = words_training(trial, teacher, seed, count)
     checks = ids(teacher.words, english(1000, TEST_SEED)[-60:])
 
     def validate(model: nn.Module) -> dict[str, float]:
@@ -200,7 +200,7 @@ def words_student(
 
 
 def words_training(
-    trial: Words, teacher: Teacher, seed: int, tokens: int = 1024
+    trial: Words, teacher: Teacher, seed: int, count: int = 20_000
 ) -> tuple[DistilBERTForMaskedLM, TextBatches, DistilBERTLoss]:
     """A student as it begins, what it reads, and its loss."""
     torch.manual_seed(seed)
@@ -208,7 +208,7 @@ def words_training(
     if not trial.layers:
         student = DistilBERTForMaskedLM(student.config)
     student = _without_dropout(student)
-    texts = ids(teacher.words, english(20_000, seed + 1000)[: FEW if trial.few else None])
+    texts = ids(teacher.words, english(count, seed + 1000)[: FEW if trial.few else None])
     loss = DistilBERTLoss(
         teacher.model,
         teacher.words,
@@ -218,7 +218,7 @@ def words_training(
         temperature=trial.temperature,
     )
 
-    return student, TextBatches(texts, tokens, seed), loss
+    return student, TextBatches(texts, 1024, seed), loss
 
 
 # --- Sentences ---------------------------------------------------------------------------------------------
@@ -379,6 +379,7 @@ def run(
     teacher: Teacher,
     steps: int = 300,
     tried: int = 150,
+    count: int = 20_000,
     transfer: int = TRANSFER,
     groups: Collection[str] = ("words", "sentences"),
     keep: Callable[[dict[str, Any]], None] = lambda results: None,
@@ -391,6 +392,7 @@ def run(
         teacher: pre-trained, of all students; on sentences it is fine-tuned with each seed's own labels.
         steps: of each training; on sentences a third more.
         tried: test sentences whose every word is hidden in turn.
+        count: sentences to learn words from.
         transfer: sentences that the teacher judges.
         groups: which of them.
         keep: called with the results after each training.
@@ -409,7 +411,7 @@ def run(
         if not todo:
             continue
         if group == "words":
-            _words(todo, rows, teacher, seed, steps, tried, lambda: keep(results))
+            _words(todo, rows, teacher, seed, steps, tried, count, lambda: keep(results))
         else:
             _sentences(todo, rows, teacher, seed, steps * 4 // 3, transfer, lambda: keep(results))
     return results
@@ -422,13 +424,16 @@ def _words(
     seed: int,
     steps: int,
     tried: int,
+    count: int,
     done: Callable[[], None],
 ) -> None:
     test = ids(teacher.words, english(1000, TEST_SEED)[:tried])
     said, right = blanks(teacher.model, test, teacher.words)
     for name in todo:
         student, row = (
-            (teacher.model, {}) if name == "teacher" else words_student(WORDS[name], teacher, seed, steps)
+            (teacher.model, {})
+            if name == "teacher"
+            else words_student(WORDS[name], teacher, seed, steps, count)
         )
         found = said if name == "teacher" else blanks(student, test, teacher.words)[0]
         rows[name].append({"seed": seed, **compare(found, said, right), **_size(student), **row})
