@@ -148,9 +148,8 @@ _SMALL = TrainConfig(
     1200, lr=2e-3, warmup=120, schedule="linear", weight_decay=0.01, validate_every=250, save_every=250
 )
 _LARGE = TrainConfig(
-    2500, lr=2e-3, warmup=250, schedule="linear", weight_decay=0.01, precision="bf16",
-    validate_every=250, save_every=50,
-)  # fmt: skip
+    2000, lr=2e-3, warmup=200, schedule="linear", weight_decay=0.01, validate_every=250, save_every=50
+)
 
 RECIPES: dict[str, Callable[[Options], Run]] = {}
 for _end, _left in (("", False), ("-left", True)):
