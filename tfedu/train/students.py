@@ -50,7 +50,7 @@ TEACHER = "bert-grammar-seed0"
 #: Seeds of the sentences that no model here is trained on, and of those that the teacher judges.
 TEST_SEED, TRANSFER_SEED = 10_001, 20_000
 #: Labelled sentences; sentences of "few" words; those that the teacher judges.
-LABELS, FEW, TRANSFER = 300, 300, 10_000
+LABELS, FEW, TRANSFER = 1000, 300, 10_000
 LENGTHS = (4, 12)
 
 
@@ -90,7 +90,6 @@ WORDS: dict[str, Words] = {
     "nothing": Words(**ALONE, layers=False),
     "few: all": Words(few=True),
     "few: layers only": Words(**ALONE, few=True),
-    "T = 1": Words(temperature=1.0),
 }
 
 
@@ -123,8 +122,6 @@ SENTENCES: dict[str, Sentences] = {
     "narrow: + attention": Sentences(
         _SAYS | {"embeddings": 1.0, "hidden": 1.0, "attention": 1.0}, narrow=True
     ),
-    "narrow: attention alone": Sentences(_SAYS | {"attention": 1.0}, narrow=True),
-    "narrow: weights alone": Sentences(_SAYS | {"attention": 1.0, "weights": True}, narrow=True),
 }
 
 
@@ -390,7 +387,7 @@ def run(
     Args:
         seeds: of weights and data.
         teacher: pre-trained, of all students; on sentences it is fine-tuned with each seed's own labels.
-        steps: of each training; on sentences a third more.
+        steps: of each training; on sentences half as many again.
         tried: test sentences whose every word is hidden in turn.
         count: sentences to learn words from.
         transfer: sentences that the teacher judges.
@@ -413,7 +410,7 @@ def run(
         if group == "words":
             _words(todo, rows, teacher, seed, steps, tried, count, lambda: keep(results))
         else:
-            _sentences(todo, rows, teacher, seed, steps * 4 // 3, transfer, lambda: keep(results))
+            _sentences(todo, rows, teacher, seed, steps * 3 // 2, transfer, lambda: keep(results))
     return results
 
 
@@ -450,7 +447,7 @@ def _sentences(
     done: Callable[[], None],
 ) -> None:
     test = Judgements.made(teacher.words, 1000, TEST_SEED)
-    tuned = fine_tuned(teacher, seed, steps)
+    tuned = fine_tuned(teacher, seed, steps + steps // 3)
     said, right = judge(tuned, test), torch.tensor(test.wrong)
     for name in todo:
         student, row = (

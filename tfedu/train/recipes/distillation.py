@@ -82,10 +82,10 @@ def agreement_recipe(options: Options) -> Run:
 
     def finish(model: nn.Module, history: History, folder: Path) -> None:
         _ship_judge(
-            "bert-agreement", model, model, history, folder, options, teacher, f"{LABELS} labelled ones"
+            "bert-agreement", model, model, history, folder, options, teacher, f"{LABELS:,} labelled ones"
         )
 
-    config = TrainConfig(400, lr=1e-3, warmup=50, schedule="linear", weight_decay=0.01)
+    config = TrainConfig(500, lr=1e-3, warmup=50, schedule="linear", weight_decay=0.01)
     return Run(model, data.batches(options.seed), label_loss, options.config(config), None, finish)
 
 
