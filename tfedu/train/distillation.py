@@ -227,7 +227,9 @@ class DistilBERTLoss:
         tokens, chosen = hide(batch.tokens, batch.mask, self.words)
         with observe(model) as ours:
             logits = model(tokens, batch.mask, None, chosen)
-        total = self.hard * F.cross_entropy(logits.float(), batch.tokens[chosen]) if self.hard else 0.0
+        total = logits.new_zeros(())
+        if self.hard:
+            total = total + self.hard * F.cross_entropy(logits.float(), batch.tokens[chosen])
         if self.teacher is not None and (self.soft or self.angle):
             with torch.no_grad(), observe(self.teacher) as theirs:
                 said = self.teacher(tokens, batch.mask, None, chosen)
@@ -235,7 +237,7 @@ class DistilBERTLoss:
             if self.angle:
                 total = total + self.angle * cosine(ours.vectors[-1], theirs.vectors[-1], batch.mask)
         count = int(chosen.sum())
-        return Loss(total * count, count)  # type: ignore[operator]
+        return Loss(total * count, count)
 
 
 # --- TinyBERT ----------------------------------------------------------------------------------------------
@@ -293,7 +295,8 @@ class TinyBERTLoss:
 
     def __call__(self, model: nn.Module, batch: Texts) -> Loss:
         """The loss over the texts of `batch`."""
-        fitted: Fitted = getattr(model, "module", model)  # as it is where several processes train
+        fitted = getattr(model, "module", model)  # wrapped, where several processes train
+        assert isinstance(fitted, Fitted)
         real, scored = batch.mask, self.attention > 0
         with observe(fitted.student, scores=scored) as ours:
             logits = model(batch.tokens, real)

@@ -79,17 +79,17 @@ class Words:
     temperature: float = 2.0
 
 
-ALONE: dict[str, float] = {"soft": 0.0, "angle": 0.0, "hard": 1.0}
+ALONE = Words(soft=0.0, hard=1.0, angle=0.0)
 WORDS: dict[str, Words] = {
     "all": Words(),
     "no soft targets": Words(soft=0.0),
     "no words": Words(hard=0.0),
     "no cosine": Words(angle=0.0),
     "no layers": Words(layers=False),
-    "layers only": Words(**ALONE),
-    "nothing": Words(**ALONE, layers=False),
+    "layers only": ALONE,
+    "nothing": replace(ALONE, layers=False),
     "few: all": Words(few=True),
-    "few: layers only": Words(**ALONE, few=True),
+    "few: layers only": replace(ALONE, few=True),
 }
 
 
