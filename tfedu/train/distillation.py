@@ -170,7 +170,7 @@ def shallow(teacher: Model, layers: Sequence[int] | None = None) -> Model:
     kept = every_second(depth) if layers is None else list(layers)
     if not kept or not all(0 <= n < depth for n in kept):
         raise ValueError(f"the teacher's layers are 0 to {depth - 1}; got {kept}.")
-    student = type(teacher)(replace(teacher.config, layers=len(kept)))  # type: ignore[call-arg]
+    student = type(teacher)(replace(teacher.config, layers=len(kept)))
     student.load_state_dict(_some_layers(teacher.state_dict(), kept))
     return student.train(teacher.training)
 
