@@ -33,7 +33,7 @@ def load(split: Split) -> str:
 
 
 #: What stands for some characters that are not ASCII.
-NEAREST = {
+NEAREST: dict[str, str | int | None] = {
     "‘": "'",
     "’": "'",
     "“": '"',
