@@ -101,7 +101,7 @@ def test_it_learns_in_a_blink():
     assert judge(model, data, data.counted)["loss"] < 1.6
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_shipped_circuit_dies_with_its_edges(seed):
     data = repeats(100, 5)
     two = AttentionOnly.from_pretrained(f"induction-2layer-seed{seed}")
