@@ -15,12 +15,15 @@ from pathlib import Path
 import benchmarks
 from benchmarks.result import Absent
 
+#: Modules that serve the others.
+NO_BENCHMARKS = ("__main__", "result", "turns")
+
 
 def available() -> dict[str, str]:
     """The benchmarks: modules of this folder with a function `run() -> Result`, and what each asks."""
     found = {}
     for module in pkgutil.iter_modules(benchmarks.__path__):
-        if module.name not in ("__main__", "result"):
+        if module.name not in NO_BENCHMARKS:
             source = (Path(benchmarks.__path__[0]) / f"{module.name}.py").read_text("utf-8")
             found[module.name] = source.removeprefix('"""').split("\n", 1)[0].rstrip('"')
     return found

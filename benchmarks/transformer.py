@@ -11,7 +11,6 @@ ours is too.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -22,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.result import Absent, Result, Row
+from benchmarks.turns import by_turns
 from tfedu.models.transformer import Transformer, TransformerConfig
 from tfedu.trace import trace
 
@@ -174,7 +174,7 @@ def _rows(device: str) -> Iterator[Row]:
         jobs["bare products"] = _bare(B, T, device, backward=what != "forward")
         if what == "forward":
             jobs["ours, traced"] = partial(_traced, ours, source, target)
-        times = _by_turns(jobs, device)
+        times = by_turns(jobs, device, warm=WARM, turns=TURNS)
         for name in models:
             if name.startswith("ours"):
                 continue
@@ -226,21 +226,3 @@ def _bare(B: int, T: int, device: str, *, backward: bool) -> Callable[[], None]:
             output[0] @ output[1]
 
     return products
-
-
-def _by_turns(jobs: dict[str, Callable[[], Any]], device: str) -> dict[str, list[float]]:
-    """Milliseconds of each run of each job; every turn begins with another."""
-    names = list(jobs)
-    taken: dict[str, list[float]] = {name: [] for name in jobs}
-    for turn in range(-WARM, TURNS):
-        for place in range(len(names)):
-            name = names[(turn + place) % len(names)]
-            if device == "cuda":
-                torch.cuda.synchronize()
-            start = time.perf_counter()
-            jobs[name]()
-            if device == "cuda":
-                torch.cuda.synchronize()
-            if turn >= 0:
-                taken[name].append(1000 * (time.perf_counter() - start))
-    return taken

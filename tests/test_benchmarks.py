@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.__main__ import NO_BENCHMARKS
 from benchmarks.result import Result, Row
 
 ROOT = Path(__file__).parents[1]
@@ -27,7 +28,7 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_command_lists_every_benchmark_with_its_question() -> None:
     listed = dict(line.split(maxsplit=1) for line in command("--list").stdout.splitlines())
-    modules = {path.stem for path in (ROOT / "benchmarks").glob("*.py")} - {"__init__", "__main__", "result"}
+    modules = {path.stem for path in (ROOT / "benchmarks").glob("*.py")} - {"__init__", *NO_BENCHMARKS}
     assert set(listed) == modules
     assert all(question.endswith("?") for question in listed.values())
 
