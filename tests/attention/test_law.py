@@ -18,6 +18,7 @@ from torch import Tensor
 import tfedu.attention
 from tfedu.attention import (
     Additive,
+    Causal,
     DotProduct,
     Glimpse,
     LuongConcat,
@@ -40,6 +41,7 @@ def with_biases(width: int) -> RelativeBias:
 #: How to build each mechanism for queries and keys of one width.
 BUILD: dict[type[Mechanism], Callable[[int], Mechanism]] = {
     DotProduct: lambda width: DotProduct(),
+    Causal: lambda width: Causal(),
     LuongDot: lambda width: LuongDot(),
     LuongGeneral: lambda width: LuongGeneral(width, width),
     LuongConcat: lambda width: LuongConcat(width, width, 2 * width),
@@ -75,6 +77,8 @@ def break_the_law(mechanism: Mechanism, q: Tensor, k: Tensor, v: Tensor, mask: T
     if not weights.isfinite().all() or not output.isfinite().all():
         broken.append("not finite")
     allowed = torch.ones(T, S, dtype=torch.bool) if mask is None else mask.expand(weights.shape)
+    if isinstance(mechanism, Causal):
+        allowed = allowed & torch.ones(T, S, dtype=torch.bool).tril(S - T)
     if (weights.masked_select(~allowed.expand(weights.shape)) != 0).any():
         broken.append("a masked weight is not exactly zero")
     some = allowed.expand(weights.shape).any(-1)

@@ -1,6 +1,7 @@
 """Attention mechanisms. All obey one law: ``forward(q, k, v) == weights(q, k) @ v``."""
 
 from tfedu.attention.additive import Additive
+from tfedu.attention.causal import Causal
 from tfedu.attention.dot_product import DotProduct
 from tfedu.attention.glimpse import Cells, Glimpse, Pixels
 from tfedu.attention.luong import LuongConcat, LuongDot, LuongGeneral
@@ -18,6 +19,7 @@ from tfedu.attention.rotary import Rotary, rotate
 
 __all__ = [
     "Additive",
+    "Causal",
     "Cells",
     "DotProduct",
     "Glimpse",

@@ -1,4 +1,4 @@
-"""Text as numbers: two tokenizers, padded batches, and a batch source that a killed run can resume.
+"""Text as numbers: three tokenizers, padded batches, and a batch source that a killed run can resume.
 
 Every vocabulary begins with the same four specials, so that a model needs no options about them:
 ``PAD`` fills a row, ``BOS`` starts what the decoder reads, ``EOS`` ends what it writes, ``UNK`` stands for
@@ -28,7 +28,7 @@ IdPair = tuple[Sequence[int], Sequence[int]]
 
 
 class Tokenizer(Protocol):
-    """What both tokenizers offer. ``encode`` adds no specials; :func:`collate` does."""
+    """What all tokenizers offer. ``encode`` adds no specials; :func:`collate` does."""
 
     def __len__(self) -> int:
         """The size of the vocabulary, specials included."""
@@ -92,6 +92,49 @@ class WordTokenizer:
     def from_json(cls, text: str) -> "WordTokenizer":
         """The tokenizer that :meth:`to_json` wrote."""
         return cls(json.loads(text)["words"])
+
+
+class CharacterTokenizer:
+    """One id for each character of a closed list: character ``i`` of the list has id ``4 + i``.
+
+    Nothing is normalised: ``decode(encode(x)) == x`` for every text of these characters.
+
+    Raises:
+        ValueError: if a character is listed twice.
+    """
+
+    def __init__(self, characters: str) -> None:
+        self.characters = characters
+        self._id = {one: index for index, one in enumerate(characters, start=len(SPECIALS))}
+        if len(self._id) != len(characters):
+            raise ValueError("characters listed twice; pass each once: ''.join(sorted(set(text))).")
+
+    def __len__(self) -> int:
+        """The size of the vocabulary, specials included."""
+        return len(SPECIALS) + len(self.characters)
+
+    def encode(self, text: str | Sequence[str]) -> list[int]:
+        """Ids of a text, one for each character; `UNK` for one that is not in the list."""
+        return [self._id.get(one, UNK) for one in "".join(text)]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text up to the first ``EOS``; ``UNK`` reads ``<unk>``."""
+        names = [*SPECIALS, *self.characters]
+        return "".join(names[_checked(i, len(names))] for i in _content(ids))
+
+    def tokens(self, ids: Iterable[int]) -> list[str]:
+        """One readable string for each id: a space is ``␣``, the end of a line ``↵``."""
+        names = [*SPECIALS, *self.characters.replace(" ", "␣").replace("\n", "↵")]
+        return [names[_checked(i, len(names))] for i in ids]
+
+    def to_json(self) -> str:
+        """The characters as JSON; :meth:`from_json` reads them back."""
+        return json.dumps({"characters": self.characters}, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "CharacterTokenizer":
+        """The tokenizer that :meth:`to_json` wrote."""
+        return cls(json.loads(text)["characters"])
 
 
 class SubwordTokenizer:
@@ -197,18 +240,23 @@ class SubwordTokenizer:
         return [self._tokenizer.id_to_token(_checked(i, size)) or "" for i in ids]
 
 
-def tokenizer_from_json(text: str) -> WordTokenizer | SubwordTokenizer:
-    """Read back what either tokenizer's ``to_json`` wrote.
+def tokenizer_from_json(text: str) -> WordTokenizer | CharacterTokenizer | SubwordTokenizer:
+    """Read back what any tokenizer's ``to_json`` wrote.
 
     Raises:
-        ValueError: if the text is neither's.
+        ValueError: if the text is none of theirs.
     """
     written = json.loads(text)
     if isinstance(written, dict) and "words" in written:
         return WordTokenizer.from_json(text)
+    if isinstance(written, dict) and "characters" in written:
+        return CharacterTokenizer.from_json(text)
     if isinstance(written, dict) and "model" in written:
         return SubwordTokenizer.from_json(text)
-    raise ValueError("this JSON holds neither a WordTokenizer ('words') nor a SubwordTokenizer ('model').")
+    raise ValueError(
+        "this JSON holds no WordTokenizer ('words'), CharacterTokenizer ('characters') or "
+        "SubwordTokenizer ('model')."
+    )
 
 
 def _checked(index: int, size: int) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from tfedu.train.recipes import stories
+from tfedu.train.recipes import gpt, stories
 from tfedu.train.recipes.ram import dense_recipe, gaze_recipe
 from tfedu.train.recipes.translate import TRANSFORMER, grammar_recipe, multi30k_recipe
 from tfedu.train.run import Options, Run
@@ -35,4 +35,5 @@ ALL: dict[str, Callable[[Options], Run]] = {
     "ram-clutter-random": gaze_recipe("ram-clutter-random", "random"),
     "ram-clutter-dense": dense_recipe("ram-clutter-dense"),
     **stories.RECIPES,
+    **gpt.RECIPES,
 }
