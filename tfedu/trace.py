@@ -232,7 +232,7 @@ def trace(model: nn.Module, edit: Mapping[str, Edit] | None = None) -> Iterator[
 
     Args:
         model: any module with mechanisms in it. A `torch.compile`d model is traced before it is compiled.
-        edit: for some names, a function of (weights, first row); see `ablate`, `replace`, `pin`.
+        edit: for some names, a function of (weights, first row); see `ablate`, `cut`, `replace`, `pin`.
 
     Raises:
         ValueError: if `model` has no mechanism.
@@ -342,6 +342,52 @@ def pin(query: int, key: int, weight: float = 1.0, head: int | None = None) -> E
         row[..., key] = weight
         changed[:, heads, query - first_row] = row
         return changed
+
+    return edit
+
+
+def cut(edges: int | Tensor, head: int | None = None, *, renormalise: bool = False) -> Edit:
+    """Cut edges of a map: their weights become zero.
+
+    What is left of a row keeps its weights, unless it is to be renormalised. So nothing goes through the cut edges,
+    and no more than before through the others; a row renormalised to 1 would make much of what was next to nothing.
+
+    Args:
+        edges: how many places before the query the key stands (1: each token's edge to the one before it), or a
+            boolean map, True = cut, of shape (T, S), (H, T, S) or (B, H, T, S).
+        head: cut them in this head only.
+        renormalise: bring each row that has any weight left back to the sum it had.
+
+    Raises:
+        TypeError: if a map of edges is not boolean.
+    """
+    if isinstance(edges, Tensor) and edges.dtype != torch.bool:
+        raise TypeError(f"edges to cut are boolean, True = cut; got {edges.dtype}. Try edges.bool().")
+
+    def edit(weights: Tensor, first_row: int) -> Tensor:
+        T, S = weights.shape[2:]
+        if isinstance(edges, Tensor):
+            gone = edges[..., first_row : first_row + T, :S].to(weights.device)
+            try:
+                gone = gone.expand_as(weights)
+            except RuntimeError as error:
+                raise ValueError(
+                    f"edges of shape {tuple(edges.shape)} do not fit rows {first_row} to {first_row + T - 1} of a "
+                    f"map with (B, H, T, S) = {tuple(weights.shape)}; (B, T, S) is edges[:, None]."
+                ) from error
+        else:
+            row = torch.arange(first_row, first_row + T, device=weights.device)
+            key = torch.arange(S, device=weights.device)
+            gone = (row[:, None] - key == edges).expand_as(weights)
+        if head is not None:
+            _check_head(head, weights)
+            one = torch.arange(weights.shape[1], device=weights.device) == head
+            gone = gone & rearrange(one, "h -> h 1 1")
+        left = weights.masked_fill(gone, 0.0)
+        if renormalise:
+            before, now = weights.sum(dim=-1, keepdim=True), left.sum(dim=-1, keepdim=True)
+            left = left * before / now.clamp_min(torch.finfo(left.dtype).tiny)
+        return left
 
     return edit
 

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ def ship(
     licence: str,
     scores: dict[str, float],
     how: str,
+    curves: Sequence[str] = (),
 ) -> None:
     """Write ``NAME-seedSEED.safetensors`` and its card into `folder`, from where it may be shipped.
 
@@ -41,6 +43,7 @@ def ship(
         extras: texts that travel with the weights.
         data, licence: what it was trained on, and on what terms.
         scores: on the test part, by name; `how` says of what, and how they were reached.
+        curves: what else of the validations' scores the card keeps, besides their loss.
     """
     path = folder / f"{name}-seed{options.seed}.safetensors"
     weights.save(path, model, config, extras=extras)
@@ -70,6 +73,10 @@ def ship(
             "loss": [round(x, 4) for x in losses[::every]],
             "validation_step": list(checked),
             "validation_loss": [round(x, 4) for x in validation],
+            **{
+                f"validation_{one}": [round(x, 4) for x in history.curve(one, validation=True)[1]]
+                for one in curves
+            },
         },
     }
     path.with_suffix(".json").write_text(json.dumps(text, indent=1, ensure_ascii=False) + "\n")
