@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import math
 import string
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -38,33 +39,58 @@ def record(model: str, text: str | None = None) -> dict[str, Any]:
     if len(text) % 2 or not 2 * low <= len(text) <= 2 * high or set(text) - set(SYMBOLS):
         raise ValueError(f"a text here is two rows of {low} to {high} letters or digits each; got {text!r}.")
     models = {way: AttentionOnly.from_pretrained(SMALL if way == "one" else model) for way in WAYS}
-    others = [random_block(len(text) // 2, 10_000 + seed) * 2 for seed in range(MANY)]
+    many = [random_block(len(text) // 2, 10_000 + seed) * 2 for seed in range(MANY)]
+    heads = {"two": _heads(models["whole"], many), "one": _heads(models["one"], many)}
     return {
         "text": text,
-        "results": {way: result(models[way], way, text) for way in WAYS},
-        "many": {way: _mean([score(result(models[way], way, one), one) for one in others]) for way in WAYS},
+        "results": {
+            way: results(models[way], way, [text], heads["one" if way == "one" else "two"])[0] for way in WAYS
+        },
+        "many": {
+            way: _mean(
+                [score(found, one) for found, one in zip(results(models[way], way, many), many, strict=True)]
+            )
+            for way in WAYS
+        },
+        "heads": heads,
         "symbols": SYMBOLS,
         "letters": LETTERS,
         "small": SMALL,
     }
 
 
-def result(model: AttentionOnly, way: str, text: str) -> dict[str, Any]:
-    """For each character but the first: the likeliest one, and how likely the true one was; the layers' mean maps."""
+def results(
+    model: AttentionOnly, way: str, texts: Sequence[str], heads: Sequence[int] = ()
+) -> list[dict[str, Any]]:
+    """Of each text, for each character but the first: the likeliest one, and how likely the true one was.
+
+    Args:
+        model: which.
+        way: one of `WAYS`.
+        texts: of one length.
+        heads: of which head of each layer the map is kept.
+    """
     import torch
 
-    from tfedu.data.patterns import SYMBOLS, encode
+    from tfedu.data.patterns import decode, encode
     from tfedu.trace import cut, trace
 
-    tokens = encode(text)
-    edit = {name: cut(edges) for name, edges in to_cut(model, way, text).items()}
+    tokens = torch.cat([encode(text) for text in texts])
+    edges = [to_cut(model, way, text) for text in texts]
+    edit = {name: cut(torch.stack([one[name] for one in edges])[:, None]) for name in edges[0]}
     with torch.no_grad(), trace(model, edit=edit) as maps:
-        odds = model(tokens)[0].softmax(dim=-1)
-    return {
-        "guess": [SYMBOLS[int(i)] for i in odds[:-1].argmax(dim=-1)],
-        "odds": [round(float(odds[t, token]), 6) for t, token in enumerate(tokens[0, 1:])],
-        "maps": [[[round(w, 3) for w in row] for row in one.matrix().tolist()] for one in maps.values()],
-    }
+        odds = model(tokens)[:, :-1].softmax(dim=-1)
+    guess = odds.argmax(dim=-1)
+    true = odds.gather(-1, tokens[:, 1:, None])[..., 0]
+    kept = [one.weights[:, head] for one, head in zip(maps.values(), heads, strict=False)]
+    return [
+        {
+            "guess": list(decode(guess[i])),
+            "odds": [round(p, 6) for p in true[i].tolist()],
+            "maps": [[[round(w, 3) for w in row] for row in one[i].tolist()] for one in kept],
+        }
+        for i in range(len(texts))
+    ]
 
 
 def to_cut(model: AttentionOnly, way: str, text: str) -> dict[str, Tensor]:
@@ -142,7 +168,7 @@ def still(recording: dict[str, Any]) -> str:
         f"A block of {block} random letters and the same again. From “{text[chosen]}” the second layer looks at "
         f"“{text[second]}”, which had looked in the first layer at “{text[first]}”. {caption}"
     )
-    width, height = block * _CELL, 24 + 2 * _TALL + _GAP
+    width, height = block * _CELL, 28 + 2 * _TALL + _GAP
     return (
         f'<figure class="tf-lab-still"><svg viewBox="0 0 {width} {height}" role="img" aria-label="{spoken}" '
         'style="display:block;width:100%;max-width:32rem;font:16px var(--tf-mono,monospace);'
@@ -158,15 +184,16 @@ def state(recording: dict[str, Any]) -> dict[str, Any]:
 
 
 def random_block(count: int, seed: int) -> str:
-    """`count` letters by chance, as the page draws them."""
-    return "".join(LETTERS[int(chance(seed, place) * len(LETTERS))] for place in range(count))
+    """`count` letters by chance, none of them twice, so that each has one successor; as the page draws them."""
+    left = list(LETTERS)
+    return "".join(left.pop(int(chance(seed, place) * len(left))) for place in range(count))
 
 
 def others(edges: list[tuple[int, int]], seed: int) -> list[tuple[int, int]]:
-    """For each edge another of the same query, to a key that no edge reaches, where there is one; by chance."""
+    """For each edge another of its query, to an earlier key that no edge reaches, where there is one; by chance."""
     taken, found = set(edges), []
     for number, (t, _) in enumerate(edges):
-        free = [(t, s) for s in range(t + 1) if (t, s) not in taken]
+        free = [(t, s) for s in range(t) if (t, s) not in taken]
         if free:
             found.append(free[int(chance(seed, number) * len(free))])
             taken.add(found[-1])
@@ -182,6 +209,25 @@ def chance(seed: int, place: int) -> float:
         h = (h ^ h >> 15) * 0x846CA68B & whole
         h ^= h >> 16
     return h / 2**32
+
+
+def _heads(model: AttentionOnly, texts: Sequence[str]) -> list[int]:
+    """In the first layer the head that looks most at the letter before, in the second at the successor."""
+    import torch
+
+    from tfedu.data.patterns import encode, successors
+    from tfedu.trace import trace
+
+    tokens = torch.cat([encode(text) for text in texts])
+    with torch.no_grad(), trace(model) as maps:
+        model(tokens)
+    T = tokens.shape[1]
+    before = torch.ones(T, T, dtype=torch.bool).tril(-1).triu(-1)
+    wanted = [before[None, None], successors(tokens)[:, None]]
+    return [
+        int((one.weights * edges).sum(dim=(0, 2, 3)).argmax())
+        for one, edges in zip(maps.values(), wanted, strict=False)
+    ]
 
 
 def _mean(scores: list[dict[str, float]]) -> dict[str, float]:

@@ -59,7 +59,7 @@ def record(model: str, text: str | None = None) -> dict[str, Any]:
             for share, i in zip(best.values, best.indices, strict=True)
         ],
         "maps": {name: (100 * row).round().int().tolist() for name, row in rows.items()},
-        "head": _telling(rows),
+        "head": _telling(rows, text),
         "examples": list(EXAMPLES),
         "characters": tokenizer.characters,
         "longest": gpt.config.context,
@@ -131,12 +131,11 @@ def state(recording: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _telling(rows: dict[str, Any]) -> list[Any]:
-    """The head that looks most at one character farther back than the one before: [map, head]."""
+def _telling(rows: dict[str, Any], text: str) -> list[Any]:
+    """The head that looks most at one visible character, four or more before the last: [map, head]."""
+    seen = [place for place in range(len(text) - 4) if text[place].strip()] or [0]
     found = {
-        (name, head): float(row[head][: max(1, row.shape[-1] - 2)].max())
-        for name, row in rows.items()
-        for head in range(len(row))
+        (name, head): float(row[head][seen].max()) for name, row in rows.items() for head in range(len(row))
     }
     return list(max(found, key=lambda one: found[one]))
 

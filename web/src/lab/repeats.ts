@@ -5,9 +5,10 @@ import { chance } from "../sampling.ts";
 /** An edge of attention, from a query to a key. */
 export type Edge = readonly [number, number];
 
-/** `count` letters by chance, the same for the same seed. */
+/** `count` letters by chance, none of them twice, so that each has one successor; the same for the same seed. */
 export function randomBlock(letters: string, count: number, seed: number): string {
-  return Array.from({ length: count }, (_, i) => letters[Math.floor(chance(seed, i) * letters.length)]).join("");
+  const left = [...letters];
+  return Array.from({ length: count }, (_, i) => left.splice(Math.floor(chance(seed, i) * left.length), 1)[0]).join("");
 }
 
 /** From each token to the one before it. */
@@ -20,11 +21,11 @@ export function successors(text: string): Edge[] {
   return Array.from(text, (_, t) => t).flatMap((t) => Array.from({ length: t }, (_, i) => i + 1).filter((s) => text[s - 1] === text[t]).map((s) => [t, s] as const));
 }
 
-/** For each edge another of the same query, to a key that none of the edges reaches, where there is one; by chance. */
+/** For each edge another of the same query, to an earlier key that no edge reaches, where there is one; by chance. */
 export function others(edges: readonly Edge[], seed: number): Edge[] {
   const taken = new Set(edges.map(String));
   return edges.flatMap(([t], n) => {
-    const free = Array.from({ length: t + 1 }, (_, s) => [t, s] as const).filter((edge) => !taken.has(String(edge)));
+    const free = Array.from({ length: t }, (_, s) => [t, s] as const).filter((edge) => !taken.has(String(edge)));
     if (!free.length) return [];
     const edge = free[Math.floor(chance(seed, n) * free.length)];
     taken.add(String(edge));

@@ -17,7 +17,7 @@ interface Result {
   readonly guess: readonly string[];
   /** How likely the true one was. */
   readonly odds: readonly number[];
-  /** Each layer's weights, the mean of its heads: rows are queries. */
+  /** The weights of one head of each layer, see `Recording.heads`: rows are queries. */
   readonly maps: readonly (readonly (readonly number[])[])[];
 }
 
@@ -27,6 +27,8 @@ interface Recording {
   results: Record<Way, Result>;
   /** Of many other texts with blocks of that length. */
   many: Record<Way, Score>;
+  /** Which head of each layer is drawn: in the first the best at the letter before, in the second at the successor. */
+  heads: { two: number[]; one: number[] };
   symbols: string;
   letters: string;
   small: string;
@@ -43,10 +45,10 @@ const WAYS = ["whole", "previous", "successor", "others", "one"] as const;
 type Way = (typeof WAYS)[number];
 const NAMES: Record<Way, string> = {
   whole: "two layers, whole",
-  previous: "layer 1: edges to the letter before cut",
-  successor: "layer 2: edges to the successor cut",
-  others: "as many other edges cut",
-  one: "a model of one layer",
+  previous: "layer 1: letter before cut",
+  successor: "layer 2: successor cut",
+  others: "both: as many others cut",
+  one: "one layer, whole",
 };
 const [SHORTEST, LONGEST] = [4, 14];
 const MANY = 32; // other texts
@@ -135,7 +137,7 @@ class Induction implements Lab {
       style,
       make("p", { class: "lead" }, "Random letters, and the same again. Under each letter: what the model expected there. ", make("span", { class: "query" }, "▲ Choose a letter"), " to see where it looks; type another to change it."),
       make("div", { class: "stage" }, this.board, this.edges),
-      make("p", { class: "legend" }, make("span", { class: "key first" }, "layer 1 looks"), make("span", { class: "key second" }, "layer 2 looks"), make("span", { class: "key lit" }, "the model was sure of this letter")),
+      make("p", { class: "legend" }, make("span", { class: "key first" }, "a head of layer 1 looks"), make("span", { class: "key second" }, "a head of layer 2 looks"), make("span", { class: "key lit" }, "the model was sure of this letter")),
       this.finding,
       make(
         "div",
@@ -272,11 +274,15 @@ class Induction implements Lab {
       guess.push(symbols[best]);
       odds.push(Math.exp(row[ids[t + 1]] - row[best]) / sum);
     }
-    return { guess, odds, maps: maps ? this.names(way).map((name) => mean(run.get(name))) : [] };
+    return { guess, odds, maps: maps ? this.names(way).map((name, i) => rowsOf(run.get(name), this.heads(way)[i])) : [] };
   }
 
   private names(way: Way): string[] {
     return Object.keys(this.models![way === "one" ? "one" : "two"].graph("model").description.maps);
+  }
+
+  private heads(way: Way): readonly number[] {
+    return this.given.heads[way === "one" ? "one" : "two"];
   }
 
   private edits(way: Way, text: string): Edits {
@@ -348,7 +354,7 @@ class Induction implements Lab {
       score.textContent = `${loss.toFixed(2)} · ${Math.round(accuracy * count)} of ${count}`;
       many.textContent = this.many ? `${this.many[way].loss.toFixed(2)} · ${percent(this.many[way].accuracy)}` : "…";
     });
-    this.note.textContent = `Bar and first numbers: this sequence. Tick and last numbers: the mean of ${MANY} other sequences of this length. Nothing is trained here: the weights stay as they are.`;
+    this.note.textContent = `Bar and first numbers: this sequence. Tick and last numbers: the mean of ${MANY} other sequences of this length. An edge is cut in all heads of its layer. Nothing is trained here.`;
   }
 
   /** The keys that stand out for the character that is chosen: in the second layer, and for that one in the first. */
@@ -368,10 +374,10 @@ class Induction implements Lab {
     if (maps.length > 1) {
       const what = second === t ? "itself" : `“${text[second]}”`;
       const why = second < t && second > 0 && text[second - 1] === text[t] ? `, which came after “${text[t]}” before` : "";
-      said.push(`Layer 2: “${text[t]}” looks most at ${what} (${portion(maps[1][t][second])})${why}.`);
+      said.push(`Layer 2, head ${this.heads(this.way)[1] + 1}: “${text[t]}” looks most at ${what} (${portion(maps[1][t][second])})${why}.`);
     }
     const why = first === second - 1 ? "the letter before it" : first === second ? "itself" : `“${text[first]}”, ${second - first} before it`;
-    said.push(`Layer 1: “${text[second]}” ${maps.length > 1 ? "had looked" : "looks"} most at ${why} (${portion(maps[0][second][first])}).`);
+    said.push(`Layer 1, head ${this.heads(this.way)[0] + 1}: “${text[second]}” ${maps.length > 1 ? "had looked" : "looks"} most at ${why} (${portion(maps[0][second][first])}).`);
     if (t + 1 < text.length) {
       const right = guess[t] === text[t + 1];
       said.push(right ? `So it expects “${guess[t]}” (${percent(odds[t])}), and that is right.` : `It expects “${guess[t]}”; but “${text[t + 1]}” follows, which it gave ${percent(odds[t])}.`);
@@ -415,12 +421,10 @@ class Induction implements Lab {
   }
 }
 
-/** The mean of a map's heads, (1, H, T, T), as rows. */
-function mean(map: Tensor): number[][] {
-  const [, H, T, S] = map.shape;
-  return Array.from({ length: T }, (_, t) =>
-    Array.from({ length: S }, (_, s) => Array.from({ length: H }, (_, h) => map.data[(h * T + t) * S + s]).reduce((a, b) => a + b, 0) / H),
-  );
+/** One head of a map (1, H, T, S). */
+function rowsOf(map: Tensor, head: number): number[][] {
+  const [, , T, S] = map.shape;
+  return Array.from({ length: T }, (_, t) => Array.from(map.data.subarray((head * T + t) * S, (head * T + t + 1) * S)));
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(share >= 0.1 || share === 0 ? 0 : 1)} %`;
@@ -447,13 +451,13 @@ const STYLE = `
 .key::before { content: ""; display: inline-block; width: 1.6em; margin-right: 0.4em; vertical-align: 0.25em; border-top: 4px solid var(--weights); }
 .key.first::before { border-top-style: dotted; }
 .key.lit::before { width: 0.9em; height: 0.9em; border: 0; vertical-align: -0.1em; background: color-mix(in srgb, var(--lit) 45%, var(--ground)); }
-.finding { margin: 0.4rem 0; font-weight: 600; line-height: 1.35; min-height: 4.1em; }
+.finding { margin: 0.4rem 0; font-weight: 600; line-height: 1.35; min-height: 2.7em; }
 .controls { display: flex; flex-wrap: wrap; gap: 0.5rem; align-items: center; margin: 0.5rem 0; }
 select { min-height: 2.4rem; background: var(--ground); border: 1px solid var(--soft); border-radius: 6px; padding: 0 0.4rem; font-family: var(--tf-mono, ui-monospace, monospace); }
 .dial { display: flex; gap: 0.4rem; align-items: center; } .dial output { min-width: 1.4em; font-weight: 600; } .dial input { width: 8rem; min-height: 2.2rem; accent-color: var(--weights); }
 h4 { margin: 0.6rem 0 0.3rem; font: inherit; font-weight: 600; }
 .ways { display: grid; gap: 3px; }
-.ways button { display: grid; grid-template-columns: 17rem 1fr 7.4rem 6.4rem; gap: 0.5rem; align-items: center; min-height: 2.1rem; padding: 0 0.6rem; border-radius: 6px; text-align: left; }
+.ways button { display: grid; grid-template-columns: 13.5rem 1fr 7.4rem 6.4rem; gap: 0.5rem; align-items: center; min-height: 2.1rem; padding: 0 0.6rem; border-radius: 6px; text-align: left; }
 .ways .bar { position: relative; height: 1rem; background: linear-gradient(to right, var(--weights) calc(var(--loss) * 100%), transparent 0); border-left: 2px solid currentColor; }
 .ways .compared::after { content: ""; position: absolute; top: -3px; bottom: -3px; left: calc(var(--mean) * 100%); width: 2px; background: currentColor; }
 .ways button[aria-pressed="true"] { color: inherit; background: var(--panel); border: 2px solid var(--ink); }
@@ -462,6 +466,6 @@ h4 { margin: 0.6rem 0 0.3rem; font: inherit; font-weight: 600; }
 .note { margin: 0.3rem 0 0; font-size: 0.9rem; color: var(--soft); }
 @media (max-width: 36rem) {
   .ways button { grid-template-columns: 1fr auto; gap: 0 0.6rem; padding: 0.3rem 0.6rem; } .ways .what { grid-column: 1 / 3; } .ways .bar { grid-row: 2 / 4; } .ways .score { grid-column: 2; }
-  .finding { min-height: 5.4em; }
+  .finding { min-height: 6.75em; }
 }
 `;

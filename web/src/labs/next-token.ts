@@ -148,8 +148,8 @@ class NextToken implements Lab {
           { class: "knobs" },
           make("h4", {}, "How it is drawn"),
           dial("temperature", "temperature"),
-          dial("topK", "top-k: only the likeliest"),
-          dial("topP", "top-p: only the first share of"),
+          dial("topK", "top-k: how many of the likeliest"),
+          dial("topP", "top-p: the share that they hold"),
           this.plain,
         ),
       ),
@@ -407,7 +407,7 @@ class NextToken implements Lab {
     const allowed = this.allowed(logits);
     const [before, after] = [chances(allowed), chances(allowed, this.knobs)];
     return Array.from(before, (share, token) => ({ character: this.character(token), before: share, after: after[token] }))
-      .filter((one) => one.character)
+      .filter((one) => this.given.characters.includes(one.character || "none"))
       .sort((a, b) => b.before - a.before);
   }
 
@@ -454,7 +454,7 @@ class NextToken implements Lab {
     letters.forEach((span, i) => {
       span.textContent = this.text[i] ?? "\u200b"; // so that a last empty line has its height
       const { bits: cost, read } = known[i] ?? { read: true };
-      span.className = [!read && i < this.text.length ? (i < this.first ? "gone" : "strange") : "", i === looking ? "looking" : "", this.first > 0 && i === this.first ? "first" : ""].join(" ");
+      span.className = [!read && i < this.text.length ? (i < this.first ? "gone" : "strange") : "", i === looking ? "looking" : "", this.text[i] === "\n" ? "end" : "", this.first > 0 && i === this.first ? "first" : ""].join(" ");
       span.style.setProperty("--s", String(Math.min(1, (cost ?? 0) / PEAK)));
       span.style.setProperty("--w", (weight.get(i) ?? 0).toFixed(3));
     });
@@ -470,6 +470,7 @@ class NextToken implements Lab {
     const top = all.slice(0, SHOWN);
     const most = Math.max(...top.map((one) => Math.max(one.before, one.after)), 0.01);
     const changed = this.isChanged();
+    this.bars.classList.toggle("changed", changed);
     rows(this.bars, top.length, (i) => this.bar(i)).forEach((item, i) => {
       const button = item.firstElementChild as HTMLButtonElement;
       const { character, before, after } = top[i];
@@ -514,8 +515,13 @@ class NextToken implements Lab {
     const back = row.length - 1 - most;
     const [name, head] = this.head;
     this.looks.textContent = row.length
-      ? `Layer ${layer(name) + 1}, head ${head + 1} looks most at ${back === 0 ? "the character itself" : back === 1 ? "the one before it" : `the one ${back} before it`}: ${percent(row[most])}.`
+      ? `Layer ${layer(name) + 1}, head ${head + 1} looks most at ${back === 0 ? "the character itself" : `${this.quoted(most)}, ${back} before it`}: ${percent(row[most])}.`
       : "";
+  }
+
+  /** A character by its number among those that are read. */
+  private quoted(place: number): string {
+    return quoted(this.text[this.begun ? this.places[place] : place] ?? "");
   }
 
   private drawKnobs(): void {
@@ -574,6 +580,8 @@ const STYLE = `
     linear-gradient(var(--surprise), var(--surprise)) bottom / 100% calc(var(--s, 0) * 0.58em) no-repeat,
     linear-gradient(color-mix(in srgb, var(--weights) calc(var(--w, 0) * 62%), transparent) 0 0) top / 100% calc(100% - 0.6em) no-repeat;
 }
+.mirror .end { position: relative; }
+.mirror .end::before { content: "↵"; position: absolute; left: 0.1em; top: 0; line-height: 1.3; padding: 0 0.15em; border-radius: 2px; color: var(--soft); background: color-mix(in srgb, var(--weights) calc(var(--w, 0) * 62%), transparent); }
 .mirror .looking { box-shadow: inset 0 0.14em 0 var(--query); }
 .mirror .first { box-shadow: -2px 0 0 var(--ink); }
 .mirror .gone, .mirror .strange { background: repeating-linear-gradient(135deg, var(--line) 0 2px, transparent 2px 6px); }
@@ -589,12 +597,12 @@ details { margin: 0.2rem 0 0.4rem; } summary { cursor: pointer; color: var(--sof
 h4 { margin: 0.7rem 0 0.3rem; font: inherit; font-weight: 600; }
 .halves { display: grid; grid-template-columns: 1.2fr 1fr; gap: 0 1.6rem; }
 .bars { list-style: none; margin: 0; padding: 0; }
-.bars button { display: grid; grid-template-columns: 1.5rem 1fr 3.6rem; gap: 0.4rem; align-items: center; width: 100%; min-height: 1.75rem; padding: 0 0.2rem; border: 0; border-radius: 4px; text-align: left; }
+.bars button { display: grid; grid-template-columns: 1.5rem 1fr 4.1rem; gap: 0.4rem; align-items: center; width: 100%; min-height: 1.75rem; padding: 0 0.2rem; border: 0; border-radius: 4px; text-align: left; }
 .bars .name { font: 600 1.05rem/1 var(--tf-mono, ui-monospace, monospace); text-align: center; }
 .track { position: relative; height: 1.05rem; }
 .track::before, .track::after { content: ""; position: absolute; inset: 0 auto 0 0; border-radius: 2px; }
 .track::before { width: calc(var(--after) * 100%); background: var(--weights); }
-.track::after { width: calc(var(--before) * 100%); min-width: 1px; border: 1.5px solid var(--soft); }
+.changed .track::after { width: calc(var(--before) * 100%); min-width: 3px; border: 1.5px solid var(--ink); box-shadow: 0 0 0 1px var(--ground); }
 .cut .track::after { border-style: dashed; background: repeating-linear-gradient(135deg, var(--line) 0 2px, transparent 2px 6px); }
 .cut .name { text-decoration: line-through; }
 .share { font-variant-numeric: tabular-nums; text-align: right; white-space: nowrap; }
