@@ -5,7 +5,7 @@ from torch import nn
 
 from tfedu.attention import DotProduct, MultiHeadAttention
 from tfedu.models.seq2seq import Seq2Seq, Seq2SeqConfig
-from tfedu.trace import Traced, ablate, pin, replace, trace
+from tfedu.trace import Traced, ablate, cut, pin, replace, trace
 
 
 @pytest.fixture
@@ -79,6 +79,42 @@ def test_replace_and_pin(layers: nn.Sequential, x: torch.Tensor) -> None:
     torch.testing.assert_close(maps["0"].weights[:, others], free["0"].weights[:, others])
 
 
+@pytest.mark.parametrize("renormalise", [False, True])
+def test_cut_edges_carry_nothing(layers: nn.Sequential, x: torch.Tensor, renormalise: bool) -> None:
+    with trace(layers) as plain:
+        layers(x)
+    before = plain["0"].weights
+    edges = torch.rand(2, 1, 5, 5) < 0.4
+    edges[0, 0, 3] = True  # a row of which nothing is left
+    with trace(layers, edit={"0": cut(edges, renormalise=renormalise)}) as maps:
+        layers(x)
+    after = maps["0"].weights
+    gone = edges.expand_as(before)
+    assert (after[gone] == 0).all()
+    left = before.masked_fill(gone, 0.0)
+    if renormalise:
+        assert (after.sum(-1)[~gone.all(-1)] - 1).abs().max() < 1e-12
+        left = left / left.sum(-1, keepdim=True).clamp_min(1e-300)
+    torch.testing.assert_close(after, left, atol=1e-12, rtol=0)
+    assert after.isfinite().all()
+    assert (after[0, :, 3] == 0).all()
+
+
+def test_cut_by_distance_and_in_one_head(layers: nn.Sequential, x: torch.Tensor) -> None:
+    with trace(layers, edit={"1": cut(1, head=2)}) as maps:
+        layers(x)
+    weights = maps["1"].weights
+    assert (weights[:, 2].diagonal(-1, 1, 2) == 0).all()
+    assert (weights[:, :2] > 0).all()
+    assert (weights[:, 2].diagonal(0, 1, 2) > 0).all()
+    # A decoder's later rows stand further down: row 0 of this call is query 3.
+    rows = torch.ones(1, 1, 2, 5)
+    assert cut(1)(rows, 3)[0, 0].tolist() == [[1, 1, 0, 1, 1], [1, 1, 1, 0, 1]]
+    edges = torch.zeros(5, 5, dtype=torch.bool)
+    edges[4, 0] = True
+    assert cut(edges)(rows, 3)[0, 0].tolist() == [[1, 1, 1, 1, 1], [0, 1, 1, 1, 1]]
+
+
 def test_a_decoders_rows_are_stacked_and_edited_by_their_number() -> None:
     torch.manual_seed(0)
     model = Seq2Seq(Seq2SeqConfig(20, 20, 8, 12, attention="additive", dropout=0)).eval()
@@ -145,6 +181,18 @@ def test_clear_errors(layers: nn.Sequential, x: torch.Tensor) -> None:
         maps["2"]
     with pytest.raises(ValueError, match="5 queries by 5 keys; got 6"):
         maps["0"].tokens(list("abcdef"), list("abcde"))
+
+
+def test_clear_errors_of_cut(layers: nn.Sequential, x: torch.Tensor) -> None:
+    with pytest.raises(TypeError, match=r"edges\.bool"):
+        cut(torch.ones(5, 5))
+    with (
+        pytest.raises(ValueError, match=r"edges\[:, None\]"),
+        trace(layers, edit={"0": cut(torch.ones(2, 5, 5).bool())}),
+    ):
+        layers(x)
+    with pytest.raises(IndexError, match="head 7"), trace(layers, edit={"0": cut(1, head=7)}):
+        layers(x)
 
 
 def test_exports_to_onnx_with_its_maps() -> None:

@@ -52,7 +52,9 @@ class AttentionOnlyConfig:
         if self.positions not in ("rotary", "learned"):
             raise ValueError(f"positions is {self.positions!r}; choose 'rotary' or 'learned'.")
         if min(self.vocabulary, self.width, self.longest) < 1 or self.layers < 0:
-            raise ValueError("vocabulary, width and longest count things, at least 1 each; layers at least 0.")
+            raise ValueError(
+                "vocabulary, width and longest count things, at least 1 each; layers at least 0."
+            )
 
 
 class Layer(nn.Module):
@@ -132,8 +134,8 @@ class AttentionOnly(nn.Module):
         mask = causal_mask(tokens.shape[1], device=tokens.device)
         x = parts[()]
         for number, layer in enumerate(self.layer):
-            attention: MultiHeadAttention = layer.attention  # type: ignore[assignment, union-attr]
-            read: nn.LayerNorm = layer.norm  # type: ignore[assignment, union-attr]
+            attention: MultiHeadAttention = layer.attention  # type: ignore[assignment]
+            read: nn.LayerNorm = layer.norm  # type: ignore[assignment]
             q, k = (
                 rearrange(project(read(x)), "b t (h k) -> b h t k", h=attention.heads)
                 for project in (attention.query, attention.key)
@@ -141,7 +143,9 @@ class AttentionOnly(nn.Module):
             maps = attention.mechanism.weights(q, k, mask)
             written: dict[Heads, Tensor] = {}
             for path, part in parts.items():
-                v = rearrange(attention.value(_share(read, part, x)), "b s (h k) -> b h s k", h=attention.heads)
+                v = rearrange(
+                    attention.value(_share(read, part, x)), "b s (h k) -> b h s k", h=attention.heads
+                )
                 out = rearrange(attention.output.weight, "d (h k) -> h k d", h=attention.heads)
                 heads = einsum(maps, v, out, "b h t s, b h s k, h k d -> h b t d")
                 written |= {(*path, (number, head)): heads[head] for head in range(attention.heads)}

@@ -376,6 +376,7 @@ def _published_config(config: GPTConfig) -> dict[str, Any]:
     second = config.norm == "pre"
     if not second and config.feed_forward not in (None, 4 * config.width):
         raise ValueError("a published GPT-1 has feed-forward networks of four times its width.")
+    end = 50_256 if config.vocabulary == 50_257 else None  # OpenAI's last token ends a text; ours have none
     return {
         "model_type": "gpt2" if second else "openai-gpt",
         "architectures": ["GPT2LMHeadModel" if second else "OpenAIGPTLMHeadModel"],
@@ -388,4 +389,6 @@ def _published_config(config: GPTConfig) -> dict[str, Any]:
         "resid_pdrop": config.dropout,
         "attn_pdrop": 0.0,
         "layer_norm_epsilon": config.eps,
+        "bos_token_id": end,
+        "eos_token_id": end,
     } | ({"n_inner": config.feed_forward, "activation_function": "gelu_new"} if second else {"afn": "gelu"})

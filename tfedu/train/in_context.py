@@ -23,7 +23,9 @@ class PatternBatches:
         seed: of all of them.
     """
 
-    def __init__(self, draw: Callable[[int, Sequence[int]], Sequences], rows: int = 64, seed: int = 0) -> None:
+    def __init__(
+        self, draw: Callable[[int, Sequence[int]], Sequences], rows: int = 64, seed: int = 0
+    ) -> None:
         self.draw, self.rows, self.seed = draw, rows, seed
 
     def batch(self, step: int) -> Sequences:
@@ -81,7 +83,9 @@ def scores(
     where = data.told if where is None else where
     with trace(model) as maps:
         model(data.tokens)
-    on = [(one.weights * edges[:, None]).sum(dim=-1).movedim(1, -1)[where].mean(dim=0) for one in maps.values()]
+    on = [
+        (one.weights * edges[:, None]).sum(dim=-1).movedim(1, -1)[where].mean(dim=0) for one in maps.values()
+    ]
     return torch.stack(on)
 
 

@@ -34,7 +34,9 @@ class Windows:
             ValueError: if there are fewer rows than processes.
         """
         if len(self.inputs) < world:
-            raise ValueError(f"{len(self.inputs)} rows do not give each of {world} processes one: raise rows.")
+            raise ValueError(
+                f"{len(self.inputs)} rows do not give each of {world} processes one: raise rows."
+            )
         return Windows(self.inputs[rank::world], self.targets[rank::world])
 
 
@@ -54,7 +56,9 @@ class TextBatches:
     def __init__(self, ids: Sequence[int], rows: int, length: int, seed: int = 0) -> None:
         self.ids, self.rows, self.length, self.seed = torch.as_tensor(ids), rows, length, seed
         if len(self.ids) <= length:
-            raise ValueError(f"a text of {len(self.ids)} tokens has no window of {length} and the one after it.")
+            raise ValueError(
+                f"a text of {len(self.ids)} tokens has no window of {length} and the one after it."
+            )
 
     def batch(self, step: int) -> Windows:
         """The windows of global step `step`, counted from 0."""

@@ -49,7 +49,9 @@ def induction_recipe(
             how="1,024 other sequences, the second occurrence of the block from its second token on; loss in nats",
         )
 
-    recipe.__doc__ = f"Repeated blocks of {period[0]} to {period[1]} tokens: {layers} layer(s) of {heads} head(s)."
+    recipe.__doc__ = (
+        f"Repeated blocks of {period[0]} to {period[1]} tokens: {layers} layer(s) of {heads} head(s)."
+    )
     return recipe
 
 
