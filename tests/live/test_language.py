@@ -127,7 +127,7 @@ def test_edges_cut_in_the_page_are_cut_in_torch(
 def test_the_sampling_fixture_is_what_the_package_makes() -> None:
     made = runpy.run_path(str(FIXTURES / "make_sampling.py"))["fixture"]()
     written = json.loads((FIXTURES / "sampling.json").read_text("utf-8"))
-    assert made["chances"] == written["chances"], "out of date: run web/tests/fixtures/make_sampling.py"
+    assert {**made, "cases": 0} == {**written, "cases": 0}, "out of date: run web/tests/fixtures/make_sampling.py"
     for one, other in zip(made["cases"], written["cases"], strict=True):
         assert one["odds"] == pytest.approx(other["odds"], abs=1e-9)
         assert {**one, "odds": 0} == {**other, "odds": 0}

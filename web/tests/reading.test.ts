@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { GraphDescription, NodeDescription } from "../src/graph.ts";
-import { Model, tensor } from "../src/index.ts";
+import { Model, tensor, tokenizerFromJson } from "../src/index.ts";
 import { Reading } from "../src/reading.ts";
 import { bits, chance, chances, draw, PLAIN } from "../src/sampling.ts";
 import { archive } from "./file.ts";
@@ -79,6 +79,7 @@ describe("a text that is read", () => {
 interface Fixture {
   cases: { logits: number[]; temperature: number; top_k: number; top_p: number; odds: number[] }[];
   chances: [number, number, number][];
+  characters: { json: string; size: number; texts: string[]; ids: number[][]; decoded: string[]; tokens: string[][] };
 }
 const fixture = JSON.parse(readFileSync(new URL("fixtures/sampling.json", import.meta.url), "utf8")) as Fixture;
 
@@ -104,6 +105,22 @@ describe("what is drawn", () => {
     expect(bits([0, 0, 0, 0], 2)).toBeCloseTo(2, 12);
     expect(bits([Math.log(3), 0, -Infinity], 0)).toBeCloseTo(Math.log2(4 / 3), 12);
     expect(PLAIN).toEqual({ temperature: 1, topK: 0, topP: 1 });
+  });
+});
+
+describe("characters", () => {
+  const { json, size, texts, ids, decoded, tokens } = fixture.characters;
+  const tokenizer = tokenizerFromJson(json);
+
+  it("are numbered as in Python", () => {
+    expect(tokenizer.size).toBe(size);
+    texts.forEach((text, i) => {
+      expect(tokenizer.encode(text)).toEqual(ids[i]);
+      expect(tokenizer.decode(ids[i])).toBe(decoded[i]);
+      expect(tokenizer.tokens(ids[i])).toEqual(tokens[i]);
+    });
+    expect(() => tokenizer.tokens([size])).toThrow("outside this vocabulary");
+    expect(tokenizer.decode([5, 2, 6])).toBe(tokenizer.decode([5]));
   });
 });
 

@@ -149,7 +149,7 @@ class Induction implements Lab {
         make("label", { for: "size", class: "dial" }, "block of ", this.sized, this.size),
       ),
       this.frame.said,
-      make("h4", {}, "Second row, from its second letter on: loss in nats, and right guesses"),
+      make("p", { class: "title" }, "Second row, from its second letter on: loss in nats, and right guesses"),
       this.ways,
       this.note,
     );
@@ -313,7 +313,7 @@ class Induction implements Lab {
       const [foretold, share] = [guess[place - 1], odds[place - 1] ?? 0];
       const right = foretold === text[place];
       letter.textContent = text[place];
-      mark.textContent = place === 0 ? "" : right ? "✓" : `✗${foretold}`;
+      mark.dataset.mark = place === 0 ? "" : right ? "✓" : `✗${foretold}`;
       cell.classList.toggle("second", place >= block);
       cell.classList.toggle("right", right);
       cell.classList.toggle("broken", place >= block && text[place] !== text[place - block]);
@@ -321,7 +321,7 @@ class Induction implements Lab {
       cell.tabIndex = place === this.place ? 0 : -1;
       cell.setAttribute("aria-pressed", String(place === this.place));
       const expected = place === 0 ? "" : right ? `, expected, ${percent(share)}` : `, not expected: ${foretold}`;
-      cell.setAttribute("aria-label", `row ${place < block ? 1 : 2}, ${text[place]}${expected}`);
+      cell.setAttribute("aria-label", `${text[place]}, row ${place < block ? 1 : 2}${expected}`);
     });
     const known = [...this.letter.options].some((one) => one.value === text[this.place]);
     if (!known) this.letter.append(make("option", { value: text[this.place] }, text[this.place]));
@@ -442,6 +442,7 @@ const STYLE = `
 .cell:focus-visible { outline-offset: 1px; }
 .letter { font: 600 1.15rem/1.5 var(--tf-mono, ui-monospace, monospace); }
 .mark { font: 0.85rem/1.2 var(--tf-mono, ui-monospace, monospace); min-height: 1.05rem; letter-spacing: -0.05em; color: var(--ink); }
+.mark::after { content: attr(data-mark); }
 .cell:not(.second) .mark { color: var(--soft); }
 .stage svg { position: absolute; inset: 0; width: 100%; height: 100%; pointer-events: none; overflow: visible; }
 .stage path { fill: none; stroke: var(--weights); stroke-linecap: round; opacity: 0.85; } .stage rect { fill: var(--weights); }
@@ -455,7 +456,7 @@ const STYLE = `
 .controls { display: flex; flex-wrap: wrap; gap: 0.5rem; align-items: center; margin: 0.5rem 0; }
 select { min-height: 2.4rem; background: var(--ground); border: 1px solid var(--soft); border-radius: 6px; padding: 0 0.4rem; font-family: var(--tf-mono, ui-monospace, monospace); }
 .dial { display: flex; gap: 0.4rem; align-items: center; } .dial output { min-width: 1.4em; font-weight: 600; } .dial input { width: 8rem; min-height: 2.2rem; accent-color: var(--weights); }
-h4 { margin: 0.6rem 0 0.3rem; font: inherit; font-weight: 600; }
+.title { margin: 0.6rem 0 0.3rem; font: inherit; font-weight: 600; }
 .ways { display: grid; gap: 3px; }
 .ways button { display: grid; grid-template-columns: 13.5rem 1fr 7.4rem 6.4rem; gap: 0.5rem; align-items: center; min-height: 2.1rem; padding: 0 0.6rem; border-radius: 6px; text-align: left; }
 .ways .bar { position: relative; height: 1rem; background: linear-gradient(to right, var(--weights) calc(var(--loss) * 100%), transparent 0); border-left: 2px solid currentColor; }
