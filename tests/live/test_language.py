@@ -110,8 +110,8 @@ def test_edges_cut_in_the_page_are_cut_in_torch(
         first: ([list(one) for one in before], cut(1)),
         second: (after.nonzero().tolist(), cut(after)),
     }
-    job = {"job": "run", "file": str(path), "simd": simd, "graph": "model", "inputs": {"tokens": literal(tokens)}}
-    job |= {"want": ["output", first, second]}
+    job = {"job": "run", "file": str(path), "simd": simd, "graph": "model"}
+    job |= {"inputs": {"tokens": literal(tokens)}, "want": ["output", first, second]}
     seen = []
     for chosen in ([], [first], [second], [first, second]):
         (found,) = engine(job | {"edit": [{"at": name, "cut": edits[name][0]} for name in chosen]})
@@ -127,7 +127,7 @@ def test_edges_cut_in_the_page_are_cut_in_torch(
 def test_the_sampling_fixture_is_what_the_package_makes() -> None:
     made = runpy.run_path(str(FIXTURES / "make_sampling.py"))["fixture"]()
     written = json.loads((FIXTURES / "sampling.json").read_text("utf-8"))
-    assert {**made, "cases": 0} == {**written, "cases": 0}, "out of date: run web/tests/fixtures/make_sampling.py"
+    assert {**made, "cases": 0} == {**written, "cases": 0}, "run web/tests/fixtures/make_sampling.py"
     for one, other in zip(made["cases"], written["cases"], strict=True):
         assert one["odds"] == pytest.approx(other["odds"], abs=1e-9)
         assert {**one, "odds": 0} == {**other, "odds": 0}
