@@ -9,6 +9,7 @@ from tfedu import weights
 from tfedu.live.export import ExportError
 from tfedu.live.gaze import export_gaze
 from tfedu.live.language import export_attention_only, export_gpt
+from tfedu.live.masked import export_masked
 from tfedu.live.reader import export_reader
 from tfedu.live.translator import export_translator
 
@@ -18,6 +19,8 @@ WRITERS: dict[str, Callable[..., Path]] = {
     "RAM": export_gaze,
     "GPT": export_gpt,
     "AttentionOnly": export_attention_only,
+    "BERTForMaskedLM": export_masked,
+    "DistilBERTForMaskedLM": export_masked,
 }
 
 
