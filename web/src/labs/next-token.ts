@@ -378,8 +378,9 @@ class NextToken implements Lab {
     return this.places.filter((i) => i < this.caret).length - 1;
   }
 
+  /** Whether the model has read anything; before, the recording speaks. */
   private get begun(): boolean {
-    return !!this.reading?.places.length;
+    return this.done !== undefined || !!this.reading?.places.length;
   }
 
   /** What stands in the notebook's state. */
