@@ -137,7 +137,8 @@ def _telling(rows: dict[str, Any], text: str) -> list[Any]:
     found = {
         (name, head): float(row[head][seen].max()) for name, row in rows.items() for head in range(len(row))
     }
-    return list(max(found, key=lambda one: found[one]))
+    best: tuple[str, int] = max(found, key=lambda one: found[one])
+    return list(best)
 
 
 def _name(character: str) -> str:
