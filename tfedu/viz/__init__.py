@@ -3,6 +3,7 @@
 Call `use()` once at the top of a notebook, and `show(fig, alt=...)` for each figure.
 """
 
+from tfedu.viz.arcs import arcs
 from tfedu.viz.architecture import transformer_diagram
 from tfedu.viz.bertviz import head_view, model_view
 from tfedu.viz.curves import bars, length_curves, plotly_length_curves
@@ -18,6 +19,7 @@ from tfedu.viz.stories import story
 from tfedu.viz.style import figure, plotly_template, use
 
 __all__ = [
+    "arcs",
     "attention_diagram",
     "bars",
     "bottleneck_diagram",
