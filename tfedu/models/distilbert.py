@@ -150,7 +150,7 @@ _FILES = Files(
         "pre_classifier.",
         "classifier.",
         "qa_outputs.",
-    ),  # fmt: skip
+    ),
     tied=("vocab_projector.weight", "vocab_projector.bias"),
     read=_read,
     write=_write,
