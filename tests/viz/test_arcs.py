@@ -9,7 +9,9 @@ from tfedu.viz.palette import SERIES, WEIGHTS
 
 
 def test_each_edge_is_one_arrow_on_its_side() -> None:
-    fig = viz.arcs("a b c a".split(), {(1, 0): 0.9, (2, 1): 0.2}, {(3, 1): 1.0, (3, 3): 0.1}, asks=3, guess="b")
+    fig = viz.arcs(
+        ["a", "b", "c", "a"], {(1, 0): 0.9, (2, 1): 0.2}, {(3, 1): 1.0, (3, 3): 0.1}, asks=3, guess="b"
+    )
     arrows = [patch for patch in fig.axes[0].patches if isinstance(patch, FancyArrowPatch)]
     assert len(arrows) == 4
     colours = [plt.matplotlib.colors.to_hex(arrow.get_edgecolor()).lower() for arrow in arrows]

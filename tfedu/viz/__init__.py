@@ -3,8 +3,8 @@
 Call `use()` once at the top of a notebook, and `show(fig, alt=...)` for each figure.
 """
 
-from tfedu.viz.arcs import arcs
 from tfedu.viz.architecture import transformer_diagram
+from tfedu.viz.arcs import arcs
 from tfedu.viz.bertviz import head_view, model_view
 from tfedu.viz.curves import bars, length_curves, plotly_length_curves
 from tfedu.viz.diagrams import attention_diagram, bottleneck_diagram

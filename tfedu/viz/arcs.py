@@ -57,7 +57,9 @@ def arcs(
             ax.text(place, 0, token, ha="center", va="center", color=role.text, fontsize=13,
                     fontweight=600 if place == asks else 400)  # fmt: skip
         if guess:
-            ax.text(n, 0, f"→ {guess}", ha="center", va="center", color=WEIGHTS.text, fontsize=13, fontweight=600)
+            ax.text(
+                n, 0, f"→ {guess}", ha="center", va="center", color=WEIGHTS.text, fontsize=13, fontweight=600
+            )
         for edges, side, role in ((below, -1, SERIES[1]), (above, 1, WEIGHTS)):
             for (query, key), weight in edges.items():
                 _arc(ax, query, key, weight, side, role)
@@ -72,7 +74,7 @@ def arcs(
 def _arc(ax: Axes, query: int, key: int, weight: float, side: int, role: Role) -> None:
     from matplotlib.patches import FancyArrowPatch
 
-    start, end = (query, side * 0.33), (key, side * 0.33)
+    start, end = (float(query), side * 0.33), (float(key), side * 0.33)
     if query == key:  # to itself: a small loop
         start, end = (query + 0.18, side * 0.33), (key - 0.18, side * 0.33)
     bend = min(0.9, 4.4 / max(abs(query - key), 1)) if query != key else 1.6
