@@ -40,6 +40,9 @@ def test_the_odds_of_each_blank() -> None:
 
 def test_the_twin_reads_only_what_stands_before() -> None:
     blanks = make(left=True)
+    ids = blanks.ids("the dog helped a cat")
+    assert WORDS.tokens([blanks.guess(ids, 3)])[0] == blanks("the dog _ a cat")[0].best
+    assert WORDS.tokens([make().guess(ids, 3)])[0] == make()("the dog _ a cat")[0].best
     assert blanks("the dog _ the book")[0].odds == pytest.approx(blanks("the dog _ a cat")[0].odds, abs=1e-6)
     assert blanks("the cat _ .")[0].odds != blanks("a dog _ .")[0].odds
 

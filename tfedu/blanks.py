@@ -161,6 +161,14 @@ class Blanks:
         return kinds
 
     @torch.no_grad()
+    def guess(self, ids: Sequence[int], place: int) -> int:
+        """The likeliest word at a place of a text, given as ids with nothing hidden, in one pass."""
+        tokens = torch.tensor([list(ids)])
+        tokens[0, place] = self.words.mask
+        mask = left_only(torch.ones_like(tokens).bool()) if self.left else None
+        return int(self.model(tokens, mask)[0, place - int(self.left)].argmax())
+
+    @torch.no_grad()
     def weighed(self, ids: Sequence[int], place: int, candidates: int = 30) -> int:
         """The word that makes the whole text likeliest, of the likeliest `candidates` after what stands before.
 

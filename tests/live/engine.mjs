@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 
-const { ablate, Model, OPERATORS, pin, replace, tensor, TextGenerator, Translator } = await import(process.argv[2]);
+const { ablate, BlankFiller, Model, OPERATORS, parts, pin, replace, tensor, TextGenerator, Translator } = await import(process.argv[2]);
 
 const plain = ({ dtype, shape, data }) => ({ dtype, shape: [...shape], data: [...data] });
 const edit = ({ ablate: head, pin: place, replace: by }) => (by ? replace(tensor(by.data, by.shape)) : place ? pin(...place) : ablate(head));
@@ -24,6 +24,14 @@ const jobs = {
   translate({ file, simd, sources, edit, map }) {
     const translator = new Translator(Model.read(readFileSync(file), { simd }));
     return sources.map((source) => told(translator.translate(source, { step: edits(edit) }), map));
+  },
+  fill({ file, simd, text, hidden = [], edit }) {
+    const filler = new BlankFiller(Model.read(readFileSync(file), { simd }));
+    const cut = parts(text);
+    const pieces = filler.pieces(cut);
+    const reading = filler.read(pieces.ids, { hidden: pieces.ids.map((_, place) => hidden.includes(place)), edits: edits(edit) });
+    const probabilities = pieces.ids.map((_, place) => [...reading.probabilities(place)]);
+    return { parts: cut.map((part) => (part.blank ? "_" : part.text)), ...pieces, probabilities, maps: filler.maps.map((name) => plain(reading.map(name))) };
   },
   generate({ file, simd, prompt, words, edit, map }) {
     const writer = new TextGenerator(Model.read(readFileSync(file), { simd }));

@@ -8,11 +8,17 @@ from pathlib import Path
 from tfedu import weights
 from tfedu.live.export import ExportError
 from tfedu.live.gaze import export_gaze
+from tfedu.live.masked import export_masked
 from tfedu.live.reader import export_reader
 from tfedu.live.translator import export_translator
 
 #: How each kind of model is written; all others are translators.
-WRITERS: dict[str, Callable[..., Path]] = {"MemN2N": export_reader, "RAM": export_gaze}
+WRITERS: dict[str, Callable[..., Path]] = {
+    "MemN2N": export_reader,
+    "RAM": export_gaze,
+    "BERTForMaskedLM": export_masked,
+    "DistilBERTForMaskedLM": export_masked,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

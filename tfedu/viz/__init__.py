@@ -8,6 +8,7 @@ from tfedu.viz.bertviz import head_view, model_view
 from tfedu.viz.curves import bars, length_curves, plotly_length_curves
 from tfedu.viz.diagrams import attention_diagram, bottleneck_diagram
 from tfedu.viz.growth import growth, slope
+from tfedu.viz.heads import scatter, stacked
 from tfedu.viz.heatmap import heatmap, plotly_heatmap
 from tfedu.viz.layers import layers_diagram
 from tfedu.viz.on_image import on_image
@@ -33,9 +34,11 @@ __all__ = [
     "plotly_length_curves",
     "plotly_steps",
     "plotly_template",
+    "scatter",
     "show",
     "similarity",
     "slope",
+    "stacked",
     "story",
     "svg",
     "transformer_diagram",

@@ -4,6 +4,7 @@ export { ablate, pin, replace } from "./edits.ts";
 export { drawn, likeliest, TextGenerator, Writing, type Choice, type GenerationOptions, type Step } from "./generator.ts";
 export { Graph, Run, type Edit, type Edits } from "./graph.ts";
 export { makeKernel, type Kernel } from "./kernel.ts";
+export { BlankFiller, parts, Reading, type MaskedFacts, type Part, type Pieces } from "./masked.ts";
 export { Model } from "./model.ts";
 export { OPERATORS } from "./operators.ts";
 export { LiveFileError } from "./safetensors.ts";

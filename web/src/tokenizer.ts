@@ -24,7 +24,7 @@ const WHITE = /[\p{White_Space}\x1c-\x1f]+/u;
 const OUTER_WHITE = new RegExp(`^${WHITE.source}|${WHITE.source}$`, "gu");
 const strip = (text: string) => text.replace(OUTER_WHITE, "");
 
-/** The tokenizer that `to_json` wrote in Python, whichever of the two it is. */
+/** The tokenizer that `to_json` wrote in Python, whichever of them it is. */
 export function tokenizerFromJson(text: string): Tokenizer {
   let written: unknown;
   try {
@@ -34,6 +34,7 @@ export function tokenizerFromJson(text: string): Tokenizer {
   }
   const { words: list, model } = (written ?? {}) as { words?: unknown; model?: Partial<Written["model"]> };
   if (Array.isArray(list) && list.every((word) => typeof word === "string")) return words(list);
+  if (model?.vocab && model.type === "WordPiece") return wordPieces(written as WrittenPieces);
   if (model?.vocab && Array.isArray(model.merges) && model.merges.every(Array.isArray)) return subwords(written as Written);
   throw new LiveFileError("the model file is damaged: its tokenizer cannot be read.");
 }
@@ -189,4 +190,74 @@ function content(ids: Iterable<number>): number[] {
   const all = [...ids];
   const end = all.indexOf(EOS);
   return (end < 0 ? all : all.slice(0, end)).filter((id) => id !== PAD && id !== BOS);
+}
+
+// --- WordPiece: BERT's own ---------------------------------------------------------------------------------------
+
+interface WrittenPieces {
+  normalizer: { type: string; lowercase: boolean } & Record<string, unknown>;
+  pre_tokenizer: { type: string };
+  added_tokens?: { id: number; content: string }[];
+  model: { type: string; vocab: Record<string, number>; unk_token: string; continuing_subword_prefix: string; max_input_chars_per_word: number };
+}
+
+// What the `tokenizers` library takes for punctuation (with all of ASCII's signs), for a character without a look of its
+// own, and for a letter of a script without spaces. Its tables are older than the browser's: a few signs of rare
+// scripts, added to Unicode since, are cut otherwise.
+const MARK = /([\p{P}$+<=>^`|~])/u;
+const INVISIBLE = /(?![\t\n\r])[\ufffd\p{Cc}\p{Cf}\p{Co}\p{Cs}]/gu;
+const SPACELESS = /[\u4e00-\u9fff\u3400-\u4dbf\u{20000}-\u{2a6df}\u{2a700}-\u{2b81f}\u{2b920}-\u{2ceaf}\uf900-\ufaff\u{2f800}-\u{2fa1f}]/gu;
+
+/** WordPiece: cut the text at spaces and punctuation, then take from each word the longest piece that is known, and again. */
+function wordPieces(written: WrittenPieces): Tokenizer {
+  const { vocab, unk_token: unknown, continuing_subword_prefix: goesOn, max_input_chars_per_word: longest } = written.model;
+  const { type, clean_text, handle_chinese_chars, strip_accents, lowercase } = written.normalizer ?? {};
+  const read = type === "BertNormalizer" && clean_text && handle_chinese_chars && written.pre_tokenizer?.type === "BertPreTokenizer";
+  if (!read) throw new LiveFileError("this page cannot read the model's tokenizer: it cuts otherwise than BERT's does.");
+  const ids = new Map(Object.entries(vocab));
+  const pieces: string[] = [];
+  for (const [piece, id] of ids) pieces[id] = piece;
+  const unk = ids.get(unknown);
+  if (unk === undefined || pieces.length !== ids.size || !goesOn || !(longest > 0)) {
+    throw new LiveFileError("the model file is damaged: its tokenizer's pieces are not numbered as they should be.");
+  }
+
+  function plain(text: string): string {
+    let out = text.replace(INVISIBLE, "").replace(/\p{White_Space}/gu, " ").replace(SPACELESS, " $& ");
+    if (strip_accents ?? lowercase) out = out.normalize("NFD").replace(/\p{Mn}/gu, "");
+    return lowercase ? Array.from(out, (letter) => letter.toLowerCase()).join("") : out;
+  }
+
+  function encodeWord(word: string): number[] {
+    const letters = Array.from(word);
+    if (letters.length > longest) return [unk!];
+    const out: number[] = [];
+    for (let from = 0; from < letters.length; ) {
+      let [to, id] = [letters.length, undefined as number | undefined];
+      for (; to > from && id === undefined; to--) id = ids.get((from ? goesOn : "") + letters.slice(from, to).join(""));
+      if (id === undefined) return [unk!]; // one letter that is not known spoils the word
+      out.push(id);
+      from = to + 1;
+    }
+    return out;
+  }
+
+  // A special that is written out in a text is itself: "[MASK]" is a blank.
+  const specials = new Map((written.added_tokens ?? []).map(({ id, content }) => [content, id]));
+  const special = new RegExp(`(${[...specials.keys()].map((name) => name.replace(/[^\w]/g, "\\$&")).join("|")})`, "u");
+  const unseen = new Set(["[PAD]", "[CLS]", "[SEP]"].map((name) => ids.get(name)));
+  const tokens = (of: Iterable<number>) => Array.from(of, (id) => named(pieces, id));
+  return {
+    size: pieces.length,
+    encode(text) {
+      return (specials.size ? text.split(special) : [text]).flatMap((part) => {
+        const id = specials.get(part);
+        if (id !== undefined) return [id];
+        const words = plain(part).split(" ").flatMap((word) => word.split(MARK));
+        return words.filter(Boolean).flatMap(encodeWord);
+      });
+    },
+    decode: (of) => tokens(Array.from(of).filter((id) => !unseen.has(id))).join(" ").replaceAll(` ${goesOn}`, ""),
+    tokens,
+  };
 }

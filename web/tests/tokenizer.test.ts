@@ -63,8 +63,8 @@ describe("a tokenizer that the page does not know", () => {
     expect(() => tokenizerFromJson(text)).toThrow(LiveFileError);
   });
 
-  const changed = (change: (json: any) => void) => {
-    const json = JSON.parse(fixture.trained.cased);
+  const changed = (change: (json: any) => void, kind = "cased") => {
+    const json = JSON.parse(fixture.trained[kind]);
     change(json);
     return () => tokenizerFromJson(JSON.stringify(json));
   };
@@ -84,5 +84,14 @@ describe("a tokenizer that the page does not know", () => {
     expect(changed((json) => delete json.model.merges)).toThrow(LiveFileError);
     expect(changed((json) => (json.model.vocab = null))).toThrow(LiveFileError);
     expect(changed((json) => json.model.merges.push(7))).toThrow(LiveFileError);
+  });
+
+  it("is WordPiece with another cut, or with holes: refused as well", () => {
+    expect(changed((json) => (json.normalizer = { type: "NFC" }), "pieces")).toThrow(/cuts otherwise/);
+    expect(changed((json) => (json.normalizer.handle_chinese_chars = false), "pieces")).toThrow(LiveFileError);
+    expect(changed((json) => (json.pre_tokenizer = { type: "Whitespace" }), "pieces")).toThrow(LiveFileError);
+    expect(changed((json) => delete json.model.vocab["[UNK]"], "pieces")).toThrow(/numbered/);
+    expect(changed((json) => (json.model.vocab.extra = 9999), "pieces")).toThrow(/numbered/);
+    expect(changed(() => undefined, "pieces")).not.toThrow();
   });
 });

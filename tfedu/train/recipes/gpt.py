@@ -1,15 +1,16 @@
-"""Recipes for the language models: tiny Shakespeare, character by character."""
+"""Recipes for the language models: tiny Shakespeare and Python's help topics, character by character."""
 
 from __future__ import annotations
 
 import math
+import platform
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from tfedu.data import shakespeare
+from tfedu.data import shakespeare, topics
 from tfedu.data.text import CharacterTokenizer
 from tfedu.models.gpt import GPT, GPTConfig
 from tfedu.train.language import TextBatches, language_loss, nats_per_token
@@ -32,14 +33,33 @@ TRAINING = TrainConfig(
 )
 
 
-def shakespeare_recipe(name: str) -> Callable[[Options], Run]:
-    """A recipe that trains a GPT on the characters of tiny Shakespeare."""
+#: The help topics need no file; a small model that reads them is trained in a few minutes.
+SMALL: dict[str, Any] = {"context": 128, "width": 96, "layers": 3, "heads": 6, "dropout": 0.0, "initial": 0.1}
+
+
+def character_recipe(
+    name: str,
+    load: Callable[..., str],
+    characters: str | None,
+    *,
+    size: dict[str, Any],
+    data: str,
+    licence: str,
+) -> Callable[[Options], Run]:
+    """A recipe that trains a GPT on the characters of a text.
+
+    Args:
+        name: of the recipe.
+        load: gives the text of a split.
+        characters: of the vocabulary; those of the training text unless given.
+        size: of the model, which ``--set`` can change.
+        data, licence: what the text is, for the card.
+    """
 
     def recipe(options: Options) -> Run:
-        """Tiny Shakespeare, character by character, 2.3 million parameters."""
-        learned, held_out = shakespeare.load("train"), shakespeare.load("val")
-        tokenizer = CharacterTokenizer("".join(sorted(set(learned))))
-        chosen = {setting: options.setting(setting, default) for setting, default in SIZE.items()}
+        learned, held_out = load("train"), load("val")
+        tokenizer = CharacterTokenizer("".join(sorted(set(learned))) if characters is None else characters)
+        chosen = {setting: options.setting(setting, default) for setting, default in size.items()}
         config = GPTConfig(len(tokenizer), **chosen)
         check = tokenizer.encode(held_out)
 
@@ -56,10 +76,10 @@ def shakespeare_recipe(name: str) -> Callable[[Options], Run]:
                 folder,
                 options,
                 extras={"tokenizer": tokenizer.to_json()},
-                data=f"tiny Shakespeare (Karpathy 2015), the first {len(learned):,} characters",
-                licence="public domain",
+                data=f"{data}, {len(learned):,} characters to train",
+                licence=licence,
                 scores={"loss": loss, "bits_per_character": loss / math.log(2)},
-                how=f"the last {len(held_out):,} characters, windows of {config.context} that do not overlap; "
+                how=f"{len(held_out):,} characters held out, windows of {config.context} that do not overlap; "
                 "they also chose the best step",
             )
 
@@ -68,9 +88,25 @@ def shakespeare_recipe(name: str) -> Callable[[Options], Run]:
         )
         return Run(GPT(config), batches, language_loss, options.config(TRAINING), validate, finish)
 
+    recipe.__doc__ = f"{data}, character by character."
     return recipe
 
 
 RECIPES: dict[str, Callable[[Options], Run]] = {
-    "gpt-shakespeare": shakespeare_recipe("gpt-shakespeare"),
+    "gpt-shakespeare": character_recipe(
+        "gpt-shakespeare",
+        shakespeare.load,
+        None,
+        size=SIZE,
+        data="Tiny Shakespeare (Karpathy 2015), the last tenth held out",
+        licence="public domain",
+    ),
+    "gpt-topics": character_recipe(
+        "gpt-topics",
+        topics.load,
+        topics.CHARACTERS,
+        size=SMALL,
+        data=f"Python {platform.python_version()}'s help topics (pydoc_data), every tenth held out",
+        licence="PSF License Agreement; examples in it also Zero-Clause BSD",
+    ),
 }

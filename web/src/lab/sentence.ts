@@ -1,4 +1,4 @@
-// The German sentence that a lab reads: a field to type in, sentences to pick, and a friendly word about a text that
+// The sentence that a lab reads: a field to type in, sentences to pick, and a friendly word about a text that
 // is none.
 
 import { make } from "./frame.ts";
@@ -10,6 +10,8 @@ export interface SentenceWishes {
   label: string;
   /** Sentences to pick. */
   examples: readonly string[];
+  /** The language of both; German unless given. */
+  lang?: string;
   /** A text came: `picked` if all at once, not letter by letter. */
   read(text: string, picked: boolean): void;
   /** A hand came near: time to fetch the model. */
@@ -17,16 +19,18 @@ export interface SentenceWishes {
 }
 
 export class SentenceField {
-  readonly input = make("input", { id: "text", type: "text", maxlength: "1000", autocomplete: "off", spellcheck: "false", lang: "de", dir: "auto" });
+  readonly input = make("input", { id: "text", type: "text", maxlength: "1000", autocomplete: "off", spellcheck: "false", dir: "auto" });
   readonly label: HTMLElement;
   /** The sentences to pick, folded away. */
   readonly examples: HTMLElement;
   private typing = 0;
 
   constructor(wishes: SentenceWishes) {
+    const lang = wishes.lang ?? "de";
+    this.input.lang = lang;
     this.label = make("label", { for: "text" }, wishes.label);
     const chips = wishes.examples.map((text) => {
-      const chip = make("button", { type: "button", lang: "de" }, text);
+      const chip = make("button", { type: "button", lang }, text);
       chip.addEventListener("click", () => {
         this.text = text;
         wishes.read(text, true);
