@@ -2,10 +2,11 @@
 
 import { readFileSync } from "node:fs";
 
-const { ablate, BlankFiller, Model, OPERATORS, parts, pin, replace, tensor, TextGenerator, Translator } = await import(process.argv[2]);
+const { ablate, BlankFiller, cut, Model, OPERATORS, parts, pin, replace, tensor, TextGenerator, Translator } = await import(process.argv[2]);
 
 const plain = ({ dtype, shape, data }) => ({ dtype, shape: [...shape], data: [...data] });
-const edit = ({ ablate: head, pin: place, replace: by }) => (by ? replace(tensor(by.data, by.shape)) : place ? pin(...place) : ablate(head));
+const edit = ({ ablate: head, cut: pairs, pin: place, replace: by }) =>
+  by ? replace(tensor(by.data, by.shape)) : place ? pin(...place) : pairs ? cut(pairs) : ablate(head);
 const edits = (list = []) => Object.fromEntries(list.map((one) => [one.at, edit(one)]));
 const told = (writing, name) => {
   const map = writing.map(name);

@@ -46,7 +46,7 @@ def test_every_control_has_a_name_and_shows_that_it_is_focused(name: str, visit:
     seen.ready()
     page = seen.page
     controls = page.locator("tf-lab").evaluate(
-        "lab => [...lab.shadowRoot.querySelectorAll('button, input, select, summary, [tabindex=\"0\"]')]"
+        "lab => [...lab.shadowRoot.querySelectorAll('button, input, select, textarea, summary, [tabindex=\"0\"]')]"
         ".filter(one => one.checkVisibility() && !one.disabled && one.tabIndex >= 0).length"
     )
     assert controls >= 2
@@ -83,7 +83,7 @@ def test_it_lives_on_a_slide_above_the_footer_and_keeps_its_keys(name: str, visi
     )
     before = page.evaluate(deck)
     # Space, "t", "n", "?" and the arrows are a deck's keys, but not where the lab uses them.
-    for text in page.locator("tf-lab input[type=text]").all():
+    for text in page.locator("tf-lab input[type=text], tf-lab textarea").all():
         text.fill("")
         text.press_sequentially("t n?")
         text.press("ArrowRight")

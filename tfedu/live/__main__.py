@@ -8,6 +8,7 @@ from pathlib import Path
 from tfedu import weights
 from tfedu.live.export import ExportError
 from tfedu.live.gaze import export_gaze
+from tfedu.live.language import export_attention_only, export_gpt
 from tfedu.live.masked import export_masked
 from tfedu.live.reader import export_reader
 from tfedu.live.translator import export_translator
@@ -16,6 +17,8 @@ from tfedu.live.translator import export_translator
 WRITERS: dict[str, Callable[..., Path]] = {
     "MemN2N": export_reader,
     "RAM": export_gaze,
+    "GPT": export_gpt,
+    "AttentionOnly": export_attention_only,
     "BERTForMaskedLM": export_masked,
     "DistilBERTForMaskedLM": export_masked,
 }

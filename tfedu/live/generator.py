@@ -12,7 +12,7 @@ page feeds ``next_X`` back as ``X``. A language model has no "encode", and no ke
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -127,12 +127,13 @@ def export_generator(
     tokenizer: Tokenizer | None = None,
     never: Sequence[int] = (PAD, BOS),
     half: bool = True,
+    extras: Mapping[str, str] | None = None,
 ) -> Path:
     """Write a `LanguageModel` to a file for the page, which goes on with what a reader began.
 
     Args:
         model: the model.
-        path, half: see `tfedu.live.export`.
+        path, half, extras: see `tfedu.live.export`.
         longest: words at most, the given ones counted.
         tokenizer: travels with it, if given.
         never: ids that it may not write.
@@ -140,8 +141,8 @@ def export_generator(
     The file's texts are "tokenizer" and "generator": the special ids, `never` and `longest`.
     """
     driver = {"pad": PAD, "bos": BOS, "eos": EOS, "unk": UNK, "never": list(never), "longest": longest}
-    extras = {"generator": json.dumps(driver)} | ({"tokenizer": tokenizer.to_json()} if tokenizer else {})
-    return export_graphs({"step": step_graph(model)}, path, half=half, extras=extras)
+    own = {"generator": json.dumps(driver)} | ({"tokenizer": tokenizer.to_json()} if tokenizer else {})
+    return export_graphs({"step": step_graph(model)}, path, half=half, extras={**(extras or {}), **own})
 
 
 def _flat(pairs: Past) -> tuple[Tensor, ...]:

@@ -51,7 +51,7 @@ def soft_targets(
     """
     if not temperature > 0:
         raise ValueError(f"a temperature is above 0, and 1 changes nothing; got {temperature}.")
-    p, q = ((logits.float() / temperature).log_softmax(-1) for logits in (teacher, student))
+    p, q = ((_wide(logits) / temperature).log_softmax(-1) for logits in (teacher, student))
     return temperature**2 * F.kl_div(q, p, reduction="batchmean", log_target=True)
 
 
@@ -59,7 +59,7 @@ def cosine(
     student: Float[Tensor, "B T D"], teacher: Float[Tensor, "B T D"], real: Bool[Tensor, "B T"]
 ) -> Float[Tensor, ""]:
     """``1 - cos`` of the angle between the last vectors, the mean over the real tokens (Sanh et al., section 3)."""
-    return (1 - F.cosine_similarity(student[real].float(), teacher[real].float(), dim=-1)).mean()
+    return (1 - F.cosine_similarity(_wide(student[real]), _wide(teacher[real]), dim=-1)).mean()
 
 
 def attention_scores(
@@ -79,7 +79,7 @@ def attention_scores(
             "student as many heads as its teacher has, narrower ones."
         )
     pairs = (real[:, None, :, None] & real[:, None, None, :]).expand_as(student)
-    return F.mse_loss(student[pairs].float(), teacher[pairs].float())
+    return F.mse_loss(_wide(student[pairs]), _wide(teacher[pairs]))
 
 
 def hidden_states(
@@ -90,7 +90,12 @@ def hidden_states(
 ) -> Float[Tensor, ""]:
     """The mean squared difference of the vectors, the student's first taken into the teacher's space by a learned
     matrix (Jiao et al., equations 8 and 9)."""
-    return F.mse_loss(F.linear(student[real], matrix).float(), teacher[real].float())
+    return F.mse_loss(_wide(F.linear(student[real], matrix)), _wide(teacher[real]))
+
+
+def _wide(x: Tensor) -> Tensor:
+    """At least float32: half-precision logits are too coarse for a difference of distributions."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 # --- What happens inside -----------------------------------------------------------------------------------

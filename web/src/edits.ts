@@ -1,4 +1,4 @@
-// Ready-made changes of an attention map (B, H, T, S); the same as `ablate`, `replace` and `pin` in tfedu.trace.
+// Ready-made changes of an attention map (B, H, T, S); the same as `ablate`, `cut`, `replace` and `pin` in tfedu.trace.
 
 import { broadcast, broadcastStrides, view, withSize, type Tensor } from "./tensor.ts";
 import type { Edit } from "./graph.ts";
@@ -12,6 +12,20 @@ export function ablate(head: number): Edit {
     const [B, H, T, S] = sizes(map);
     within(head, H, "head");
     for (let b = 0; b < B; b++) map.data.fill(0, (b * H + head) * T * S, (b * H + head + 1) * T * S);
+  };
+}
+
+/** Cuts edges, (query, key) each, in every head: their weights become zero, and what is left of a row stays as it is. */
+export function cut(edges: Iterable<readonly [number, number]>): Edit {
+  const gone = [...edges];
+  return (map, firstRow) => {
+    const [B, H, T, S] = sizes(map);
+    for (const [query, key] of gone) {
+      const row = query - firstRow;
+      if (row < 0 || row >= T) continue;
+      within(key, S, "key");
+      for (let i = 0; i < B * H; i++) map.data[(i * T + row) * S + key] = 0;
+    }
   };
 }
 

@@ -1,6 +1,6 @@
 // What the page gets: one global, TfeduLive, or one ES module.
 
-export { ablate, pin, replace } from "./edits.ts";
+export { ablate, cut, pin, replace } from "./edits.ts";
 export { drawn, likeliest, TextGenerator, Writing, type Choice, type GenerationOptions, type Step } from "./generator.ts";
 export { Graph, Run, type Edit, type Edits } from "./graph.ts";
 export { makeKernel, type Kernel } from "./kernel.ts";

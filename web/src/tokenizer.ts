@@ -32,8 +32,9 @@ export function tokenizerFromJson(text: string): Tokenizer {
   } catch {
     // Reported below, as is JSON of another kind.
   }
-  const { words: list, model } = (written ?? {}) as { words?: unknown; model?: Partial<Written["model"]> };
+  const { words: list, characters: letters, model } = (written ?? {}) as { words?: unknown; characters?: unknown; model?: Partial<Written["model"]> };
   if (Array.isArray(list) && list.every((word) => typeof word === "string")) return words(list);
+  if (typeof letters === "string") return characters(letters);
   if (model?.vocab && model.type === "WordPiece") return wordPieces(written as WrittenPieces);
   if (model?.vocab && Array.isArray(model.merges) && model.merges.every(Array.isArray)) return subwords(written as Written);
   throw new LiveFileError("the model file is damaged: its tokenizer cannot be read.");
@@ -49,6 +50,18 @@ function words(list: string[]): Tokenizer {
     encode: (text) => strip(text).split(WHITE).filter(Boolean).map((word) => ids.get(word) ?? UNK),
     decode: (of) => tokens(content(of)).join(" "),
     tokens,
+  };
+}
+
+/** Characters of a closed list: character i has id 4 + i. */
+function characters(list: string): Tokenizer {
+  const names = [...SPECIALS, ...list];
+  const ids = new Map([...list].map((one, i) => [one, SPECIALS.length + i]));
+  return {
+    size: names.length,
+    encode: (text) => Array.from(text, (one) => ids.get(one) ?? UNK),
+    decode: (of) => content(of).map((id) => named(names, id)).join(""),
+    tokens: (of) => Array.from(of, (id) => ({ " ": "␣", "\n": "↵" })[named(names, id)] ?? names[id]),
   };
 }
 

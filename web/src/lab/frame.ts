@@ -169,7 +169,7 @@ function keep(event: KeyboardEvent): void {
   const pressed = event.key === " " || event.key === "Enter";
   const used =
     event.defaultPrevented ||
-    (control instanceof HTMLInputElement && event.key !== "Escape") ||
+    ((control instanceof HTMLInputElement || control instanceof HTMLTextAreaElement || control instanceof HTMLSelectElement) && event.key !== "Escape") ||
     ((control instanceof HTMLButtonElement || (control instanceof HTMLElement && control.tagName === "SUMMARY")) && pressed);
   if (used) event.stopPropagation();
 }
@@ -217,7 +217,7 @@ const STYLE = `
 }
 [hidden] { display: none !important; }
 * { box-sizing: border-box; }
-button, input { font: inherit; color: inherit; }
+button, input, select, textarea { font: inherit; color: inherit; }
 button {
   min-height: 2.4rem; padding: 0.3rem 0.8rem; cursor: pointer; background: transparent;
   border: 1px solid var(--soft); border-radius: 999px;
