@@ -4,6 +4,7 @@ Call `use()` once at the top of a notebook, and `show(fig, alt=...)` for each fi
 """
 
 from tfedu.viz.architecture import transformer_diagram
+from tfedu.viz.arcs import arcs
 from tfedu.viz.bertviz import head_view, model_view
 from tfedu.viz.curves import bars, length_curves, plotly_length_curves
 from tfedu.viz.diagrams import attention_diagram, bottleneck_diagram
@@ -19,6 +20,7 @@ from tfedu.viz.stories import story
 from tfedu.viz.style import figure, plotly_template, use
 
 __all__ = [
+    "arcs",
     "attention_diagram",
     "bars",
     "bottleneck_diagram",

@@ -147,7 +147,7 @@ def pretrain_recipe(
 _SMALL = TrainConfig(
     1200, lr=2e-3, warmup=120, schedule="linear", weight_decay=0.01, validate_every=250, save_every=250
 )
-#: At the small model's rate this one never leaves the frequencies of the words: post-norm, and twice as wide.
+#: Slow to begin: for some 500 steps it knows little more than the frequencies of the words.
 _LARGE = TrainConfig(
     2000, lr=8e-4, warmup=200, schedule="linear", weight_decay=0.01, validate_every=250, save_every=50
 )
