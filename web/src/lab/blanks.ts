@@ -3,6 +3,10 @@
 
 import { make, rows } from "./frame.ts";
 import type { Part } from "../masked.ts";
+import type { Tensor } from "../tensor.ts";
+
+/** The weights of one attention: heads, queries, keys. */
+export type Heads = ArrayLike<number>[][];
 
 export interface Line {
   readonly cut: readonly Part[];
@@ -133,6 +137,16 @@ export class BlankLine {
 /** The middle of an element's upper edge. */
 function top(one: HTMLElement): [number, number] {
   return [one.offsetLeft + one.offsetWidth / 2, one.offsetTop];
+}
+
+/** A map (1, H, T, T) as rows of each head. */
+export function heads(map: Tensor): Heads {
+  const [, H, T, S] = map.shape;
+  return Array.from({ length: H }, (_, h) => Array.from({ length: T }, (_, t) => map.data.subarray((h * T + t) * S, (h * T + t + 1) * S)));
+}
+
+export function percent(p: number): string {
+  return p > 0 && p < 0.005 ? "< 1 %" : `${Math.round(100 * p)} %`;
 }
 
 /** A map as a square of a few shades: one path a shade, whatever its size. The row that looks gets a frame. */

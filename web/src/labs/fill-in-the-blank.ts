@@ -4,8 +4,7 @@
 import { ablate } from "../edits.ts";
 import type { Edit } from "../graph.ts";
 import { best, BlankFiller, moved, parts, replaced, type Part, type Pieces, type Reading } from "../masked.ts";
-import type { Tensor } from "../tensor.ts";
-import { BLANK_STYLE, BlankLine, mapPicture } from "../lab/blanks.ts";
+import { BLANK_STYLE, BlankLine, heads, mapPicture, percent, type Heads } from "../lab/blanks.ts";
 import { make, message, rows, type Frame, type Lab } from "../lab/frame.ts";
 import { SENTENCE_STYLE, SentenceField } from "../lab/sentence.ts";
 
@@ -25,8 +24,6 @@ interface Recording {
 
 /** Layer and head, both from 0. */
 type Head = readonly [number, number];
-/** The weights of one attention: heads, queries, keys. */
-type Heads = ArrayLike<number>[][];
 
 /** A guess, and how probable it was before the reader's hand. */
 interface Shown {
@@ -439,7 +436,7 @@ class FillInTheBlank implements Lab {
     if (!touched) return ["From the words on both sides: ", ...says, "."];
     const [was, Touched] = [this.first[this.blank]!, touched[0].toUpperCase() + touched.slice(1)];
     const before = was.piece === now.piece ? `; untouched, ${percent(was.probability)}.` : `; untouched, “${was.piece}”, ${percent(was.probability)}.`;
-    return [`${Touched}: `, ...says, before];
+    return [`${Touched}: `, ...says, before, this.hide ? " It was never trained on half a sentence." : ""];
   }
 
   private drawMaps(): void {
@@ -476,22 +473,12 @@ class FillInTheBlank implements Lab {
 const id = ([layer, head]: Head): string => `${layer}/${head}`;
 const list = (some: Part[]): string => some.map((part) => `“${part.text}”`).join(", ");
 
-function percent(p: number): string {
-  return p > 0 && p < 0.005 ? "< 1 %" : `${Math.round(100 * p)} %`;
-}
-
 /** One change after the other. */
 function both(first: Edit | undefined, second: Edit): Edit {
   return (map, row) => {
     first?.(map, row);
     second(map, row);
   };
-}
-
-/** A map (1, H, T, T) as rows of each head. */
-function heads(map: Tensor): Heads {
-  const [, H, T, S] = map.shape;
-  return Array.from({ length: H }, (_, h) => Array.from({ length: T }, (_, t) => map.data.subarray((h * T + t) * S, (h * T + t + 1) * S)));
 }
 
 const STYLE = `

@@ -2,13 +2,10 @@
 // student was trained to think as well; a temperature softens both, and shows what the small probabilities say.
 
 import { best, BlankFiller, divergence, entropy, moved, parts, replaced, type Part, type Pieces, type Reading } from "../masked.ts";
-import type { Tensor } from "../tensor.ts";
-import { BLANK_STYLE, BlankLine, mapPicture } from "../lab/blanks.ts";
+import { BLANK_STYLE, BlankLine, heads, mapPicture, percent, type Heads } from "../lab/blanks.ts";
 import { make, message, rows, type Frame, type Lab } from "../lab/frame.ts";
 import { SENTENCE_STYLE, SentenceField } from "../lab/sentence.ts";
 
-/** The weights of one attention: heads, queries, keys. */
-type Heads = ArrayLike<number>[][];
 /** A word, and its probability for teacher and student. */
 type Guess = [string, number, number];
 type Both<T> = [teacher: T, student: T];
@@ -327,19 +324,9 @@ function guessRow(): HTMLElement {
   return make("tr", {}, left, make("th", { scope: "row" }), right);
 }
 
-function percent(p: number): string {
-  return p > 0 && p < 0.005 ? "< 1 %" : `${Math.round(100 * p)} %`;
-}
-
 /** An entropy, and how many equally probable words have it. */
 function bits(entropy: number): string {
   return `${entropy.toFixed(2)} bits (like ${(2 ** entropy).toFixed(1)} equal words)`;
-}
-
-/** A map (1, H, T, T) as rows of each head. */
-function heads(map: Tensor): Heads {
-  const [, H, T, S] = map.shape;
-  return Array.from({ length: H }, (_, h) => Array.from({ length: T }, (_, t) => map.data.subarray((h * T + t) * S, (h * T + t + 1) * S)));
 }
 
 const STYLE = `
