@@ -141,7 +141,7 @@ def test_the_mean_of_other_sequences_is_torchs(play: Any, make_lab: Any) -> None
     page.locator("#size").fill(str(BLOCK + 1))
     seen.until("$('.many').textContent === '…'")
     page.locator("#size").fill(str(BLOCK))
-    page.wait_for_function("window.told && window.told.text.length === 20")
+    page.wait_for_function("window.told && window.told.text.length === " + str(2 * BLOCK))
     seen.until("$('.many').textContent !== '…'")
     assert page.locator(".many").all_inner_texts() == first
 

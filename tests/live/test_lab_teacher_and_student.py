@@ -108,10 +108,10 @@ def test_the_blank_moves_to_the_word_that_is_pressed(play: Any, fillers: list[Bl
 def test_a_student_without_a_teacher_takes_the_other_s_place(play: Any, fillers: list[BlankFiller]) -> None:
     seen = play()
     page = seen.page
-    page.get_by_role("button", name="Take a student that had no teacher").click()
+    page.get_by_role("button", name="Take one trained without the teacher").click()
     agree(fillers, until_told(seen, "!window.told.taught"))
     assert page.get_by_role("columnheader", name="Without a teacher").is_visible()
-    page.get_by_role("button", name="Take a student that had no teacher").click()
+    page.get_by_role("button", name="Take one trained without the teacher").click()
     agree(fillers, until_told(seen, "window.told.taught"))
     assert seen.models() == 3
     assert seen.clean() == []

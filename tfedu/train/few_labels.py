@@ -6,7 +6,7 @@ is best on the validation part is tested. Three tasks: questions by the kind of 
 favour (SST-2), and, embedded, the grammar's English with two neighbouring words exchanged in half of the sentences.
 
 The results go to one JSON file, which the chapter draws; each training is kept as soon as it is done, and is not
-done again. `shipped()` reads the file that comes with the package.
+done again. `shipped()` reads the file that comes with the package: TREC's.
 """
 
 from __future__ import annotations

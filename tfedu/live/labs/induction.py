@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from tfedu.models.attention_only import AttentionOnly
 
 MODEL, SMALL = "induction-2layer-seed0", "induction-1layer-seed0"
-#: What the lab opens with: a block, and the block again.
-EXAMPLE = "kqzvmehbtx" * 2
+#: What the lab opens with: a block, and the block again; foretold about as well as the mean of others is.
+EXAMPLE = "vujaqnrkzelb" * 2
 LETTERS = string.ascii_lowercase
 #: How long a block may be.
 BLOCK = (4, 14)
@@ -86,7 +86,7 @@ def results(
     return [
         {
             "guess": list(decode(guess[i])),
-            "odds": [round(p, 6) for p in true[i].tolist()],
+            "odds": [float(f"{p:.4g}") for p in true[i].tolist()],
             "maps": [[[round(w, 3) for w in row] for row in one[i].tolist()] for one in kept],
         }
         for i in range(len(texts))

@@ -8,7 +8,7 @@ from typing import Any
 from tfedu.live.labs.fill_in_the_blank import examples
 
 MODEL = "bert-grammar-seed0"
-#: Each teacher's student, and a model of the student's size that had no teacher.
+#: Each teacher's student, and a model that began as the student did and was then trained without the teacher.
 STUDENTS = {"bert-grammar-seed0": ("distilbert-grammar-seed0", "distilbert-grammar-alone-seed0")}
 GUESSES = 6
 _ROW, _WIDE = 24, 400

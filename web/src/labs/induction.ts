@@ -52,7 +52,7 @@ const NAMES: Record<Way, string> = {
 };
 const [SHORTEST, LONGEST] = [4, 14];
 const MANY = 32; // other texts
-const PEAK = 8; // nats: the longest bar
+const PEAK = 9; // nats: the longest bar
 const LEAST = 0.08; // thinner edges are not drawn
 const TURN = 12; // milliseconds of work at a time
 
@@ -427,7 +427,7 @@ function rowsOf(map: Tensor, head: number): number[][] {
   return Array.from({ length: T }, (_, t) => Array.from(map.data.subarray((head * T + t) * S, (head * T + t + 1) * S)));
 }
 
-const percent = (share: number): string => `${(100 * share).toFixed(share >= 0.1 || share === 0 ? 0 : 1)} %`;
+const percent = (share: number): string => (share > 0 && share < 0.001 ? "less than 0.1 %" : `${(100 * share).toFixed(share >= 0.1 || share === 0 ? 0 : 1)} %`);
 const portion = (weight: number): string => (weight >= 0.995 ? "1" : weight.toFixed(2).replace(/^0/, ""));
 
 const STYLE = `

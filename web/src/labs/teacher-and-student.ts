@@ -16,7 +16,7 @@ interface Recording {
   labels: string[];
   of: number[];
   models: Both<string>;
-  /** A student of the same size that had no teacher, where there is one. */
+  /** A model that began as the student did and was then trained without the teacher, where there is one. */
   alone: string | null;
   parameters: Both<number>;
   guesses: Guess[];
@@ -61,7 +61,7 @@ class TeacherAndStudent implements Lab {
   private readonly line = new BlankLine({ take: (part) => void this.take(part), choose: (blank) => void this.choose(blank) });
   private readonly slider = make("input", { id: "temperature", type: "range", min: "-1", max: "3", step: "0.1", value: "0" });
   private readonly warm = make("label", { for: "temperature" });
-  private readonly untaught = make("button", { type: "button", "aria-pressed": "false" }, "Take a student that had no teacher");
+  private readonly untaught = make("button", { type: "button", "aria-pressed": "false" }, "Take one trained without the teacher");
   private readonly student = make("th", { scope: "col" });
   private readonly table = make("tbody");
   private readonly sums = make("p", { class: "sums" });
@@ -132,7 +132,7 @@ class TeacherAndStudent implements Lab {
       examples,
       this.line.element,
       make("div", { class: "warm" }, this.warm, this.slider, this.untaught),
-      make("table", {}, make("caption", {}, "What each thinks possible"), make("thead", {}, heads), this.table),
+      make("table", {}, make("caption", {}, "What each thinks possible; the largest share fills its bar"), make("thead", {}, heads), this.table),
       this.sums,
       this.agreement,
       make("p", { class: "kind" }, "Where their heads look"),
@@ -281,13 +281,14 @@ class TeacherAndStudent implements Lab {
     this.slider.setAttribute("aria-valuetext", degrees);
     this.untaught.setAttribute("aria-pressed", String(!this.taught));
     this.student.textContent = this.taught ? "Student" : "Without a teacher";
+    const most = Math.max(...this.guesses.flatMap(([, ...shares]) => shares)); // its bar is full: softened, all are small
     rows(this.table, this.guesses.length, guessRow).forEach((row, i) => {
       const [word, ...shares] = this.guesses[i];
       const cells = [...row.children] as HTMLElement[];
       cells[1].textContent = word;
       [cells[0], cells[2]].forEach((cell, side) => {
-        cell.style.setProperty("--p", String(shares[side]));
-        cell.children[side ? 1 : 0].textContent = percent(shares[side]);
+        cell.style.setProperty("--p", String(shares[side] / most));
+        cell.children[side ? 1 : 0].textContent = shares[side] < 0.0995 ? `${(100 * shares[side]).toFixed(1)} %` : percent(shares[side]);
       });
     });
     this.drawSums();
