@@ -151,6 +151,17 @@ def test_the_hub_out_of_reach(monkeypatch, tmp_path):
         hub.published("someone/something")
 
 
+def test_a_shipped_name_mistyped(monkeypatch):
+    import huggingface_hub
+
+    def refuse(*given, **options):
+        raise huggingface_hub.errors.LocalEntryNotFoundError("offline")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
+    with pytest.raises(CheckpointError, match="did you mean bert-english-seed0"):
+        hub.published("bert-englsh-seed0")
+
+
 def test_a_repository_is_fetched_without_pickles(folder, monkeypatch):
     import huggingface_hub
 

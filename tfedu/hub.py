@@ -12,6 +12,7 @@ in the order in which they lie in it.
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import re
@@ -25,7 +26,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from tfedu.weights import CheckpointError
+from tfedu.weights import CheckpointError, data_dir
 
 if TYPE_CHECKING:
     import tokenizers
@@ -196,14 +197,21 @@ def _fetched(name: str) -> Path:
         return Path(huggingface_hub.snapshot_download(name, allow_patterns=list(_FILES)))
     except HFValidationError as error:
         raise CheckpointError(
-            f"there is no folder {name!r}, and it cannot be a repository's id, which is owner/name."
+            f"there is no folder {name!r}, and it cannot be a repository's id, which is owner/name.{_meant(name)}"
         ) from error
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise CheckpointError(
             f"there is no folder {name!r}, and the hub did not give a repository of that name "
             f"({type(error).__name__}). Go online, check the spelling, or give the path of a folder with "
-            "config.json and model.safetensors."
+            f"config.json and model.safetensors.{_meant(name)}"
         ) from error
+
+
+def _meant(name: str) -> str:
+    """Shipped checkpoints whose names are almost this one."""
+    shipped = [path.stem for path in (data_dir() / "checkpoints").glob("*.safetensors")]
+    close = difflib.get_close_matches(name, shipped)
+    return f" Or did you mean {' or '.join(close)}, which comes with the package?" if close else ""
 
 
 def _json(path: Path) -> dict[str, Any]:
