@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from tfedu.viz.palette import INK, PANEL, series
 from tfedu.viz.style import WIDTH, context, headline
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def stacked(
