@@ -11,7 +11,7 @@ biases of its attention, and has no norm after the residual in its usual form: i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -69,12 +69,18 @@ def run() -> Result:
         ]
         rows += _writing(device, rates)
     setup = {
-        "threads": torch.get_num_threads(), "warm_up": WARM, "repetitions": TURNS, "dropout": 0,
+        "threads": torch.get_num_threads(), "warm_up": WARM, "dropout": 0,
+        "repetitions": _list(TURNS),
         "generation": f"{PROMPT} tokens read, {NEW} written, {WRITING_TURNS} repetitions",
-        "tokens written in a second": rates,
+        "tokens written in a second": _list(rates),
     }  # fmt: skip
     question = "Are the book's BERT and GPT-2 as quick as the libraries' own, at the papers' sizes?"
     return Result(question, "peer", rows, versions, setup)
+
+
+def _list(named: Mapping[str, object]) -> str:
+    """For the line under the table."""
+    return "; ".join(f"{name}: {value}" for name, value in named.items())
 
 
 def berts() -> dict[str, Body]:
