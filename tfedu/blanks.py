@@ -90,7 +90,7 @@ class Blanks:
             raise ValueError("there is no blank in the text: write _ for it.")
         tokens = torch.tensor([ids])
         with trace(self.model, edit=edit):
-            logits = self.model(tokens, left_only(torch.ones_like(tokens).bool()) if self.left else None)[0]
+            logits = self.model(tokens, self._mask(tokens))[0]
         found = []
         for place in places:
             odds = logits[place - int(self.left)].softmax(-1)
@@ -99,6 +99,10 @@ class Blanks:
                 Blank(place, dict(zip(self.words.tokens(order.tolist()), odds[order].tolist(), strict=True)))
             )
         return found
+
+    def _mask(self, tokens: Int[Tensor, "B T"]) -> Bool[Tensor, "B T T"] | None:
+        """Who may look where: all at all, unless the model reads from the left."""
+        return left_only(torch.ones_like(tokens).bool()) if self.left else None
 
     def cloze(self, texts: Sequence[Sequence[int]], silent: Collection[tuple[int, int]] = ()) -> Cloze:
         """How well whole words of `texts` are filled in, one at a time; `silent` heads (layer, head) say nothing."""
@@ -124,7 +128,7 @@ class Blanks:
         """All maps of one text, given as ids."""
         tokens = torch.tensor([list(ids)])
         with trace(self.model) as caught:
-            self.model(tokens, left_only(torch.ones_like(tokens).bool()) if self.left else None)
+            self.model(tokens, self._mask(tokens))
         return caught
 
     def habits(self, texts: Sequence[Sequence[int]]) -> Float[Tensor, "L H 6"]:
@@ -165,8 +169,7 @@ class Blanks:
         """The likeliest word at a place of a text, given as ids with nothing hidden, in one pass."""
         tokens = torch.tensor([list(ids)])
         tokens[0, place] = self.words.mask
-        mask = left_only(torch.ones_like(tokens).bool()) if self.left else None
-        return int(self.model(tokens, mask)[0, place - int(self.left)].argmax())
+        return int(self.model(tokens, self._mask(tokens))[0, place - int(self.left)].argmax())
 
     @torch.no_grad()
     def weighed(self, ids: Sequence[int], place: int, candidates: int = 30) -> int:
@@ -181,11 +184,12 @@ class Blanks:
         if not self.left:
             raise ValueError("this model sees both sides: it fills a blank in one pass.")
         tokens = torch.tensor([list(ids)])
-        log_p = self.model(tokens[:, :place], left_only(torch.ones(1, place, dtype=torch.bool)))[0, -1]
+        before = tokens[:, :place]
+        log_p = self.model(before, self._mask(before))[0, -1]
         tried = log_p.topk(candidates).indices
         rows = tokens.repeat(candidates, 1)
         rows[:, place] = tried
-        scores = self.model(rows, left_only(torch.ones_like(rows).bool())).log_softmax(-1)
+        scores = self.model(rows, self._mask(rows)).log_softmax(-1)
         after = scores[:, place - 1 : -1].gather(-1, rows[:, place:, None]).sum((1, 2))
         return int(tried[after.argmax()])
 

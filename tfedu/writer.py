@@ -57,7 +57,7 @@ class Writer:
         Raises:
             ValueError: for an empty beginning, a character without a token, or beginnings of unequal length.
         """
-        rows = [self.ids(one) for one in ([begun] if isinstance(begun, str) else begun)]
+        rows = self._rows(begun)
         if len({len(row) for row in rows}) != 1:
             raise ValueError("texts that are written side by side begin with equally many tokens.")
         written = self.model.generate(
@@ -88,7 +88,7 @@ class Writer:
             text: one, or several with equally many tokens; not longer than the context, and two tokens at least.
             edit: changes of the attention on the way, as `tfedu.trace.trace` takes them.
         """
-        ids = torch.tensor([self.ids(one) for one in ([text] if isinstance(text, str) else text)])
+        ids = torch.tensor(self._rows(text))
         if edit:
             with trace(self.model, edit=edit):
                 logits = self.model(ids[:, :-1])
@@ -99,10 +99,13 @@ class Writer:
     @torch.no_grad()
     def maps(self, text: str | Sequence[str]) -> Maps:
         """What each head attends to while it reads; see `surprise` for `text`."""
-        ids = torch.tensor([self.ids(one) for one in ([text] if isinstance(text, str) else text)])
+        ids = torch.tensor(self._rows(text))
         with trace(self.model) as maps:
             self.model(ids)
         return maps
+
+    def _rows(self, text: str | Sequence[str]) -> list[list[int]]:
+        return [self.ids(one) for one in ([text] if isinstance(text, str) else text)]
 
     def ids(self, text: str) -> list[int]:
         """The tokens of `text` as numbers.
