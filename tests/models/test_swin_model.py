@@ -1,5 +1,6 @@
 """Swin: against transformers' own on pictures of many sizes, what a trace shows, and its four scales."""
 
+import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -231,6 +232,23 @@ def test_an_edit_reaches_the_logits() -> None:
 def test_untraced_never_makes_a_map(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Windowed, "weights", lambda *_: pytest.fail("the map was made without a trace"))
     make()(torch.randn(1, 3, 47, 61).double())
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_half_precision_is_near(bias: bool) -> None:
+    """bf16 by autocast, as trainings run, and whole; in training and without gradients the kernels differ."""
+    torch.manual_seed(0)
+    model = Swin(SwinConfig(5, 48, 4, 3, WIDTH, DEPTHS, HEADS, WINDOW, position_bias=bias)).eval()
+    pictures = torch.randn(2, 3, 48, 48)
+    expected = model(pictures).detach()
+    close = {"atol": 0.05 * expected.abs().max().item(), "rtol": 0.0}
+    for gradients in (True, False):
+        with torch.set_grad_enabled(gradients), torch.autocast("cpu", torch.bfloat16):
+            found = model(pictures)
+        torch.testing.assert_close(found.float(), expected, **close)
+        with torch.set_grad_enabled(gradients):
+            found = copy.deepcopy(model).bfloat16()(pictures.bfloat16())
+        torch.testing.assert_close(found.float(), expected, **close)
 
 
 def test_a_large_picture_after_a_small_one() -> None:
