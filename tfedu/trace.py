@@ -119,6 +119,47 @@ class AttentionMap:
         title = self.name if title is None else title
         return on_image(self, picture, query=query, grid=grid, item=batch, head=head, title=title)
 
+    def on_grid(self, grid: tuple[int, int]) -> Float[Tensor, "B H h w h w"]:
+        """The weights between the cells of a grid: ``[b, h, 2, 3, 0, 1]`` is what cell (2, 3) gives to cell (0, 1).
+
+        Tokens before the grid, such as a class token, are left out, and what is left of each row is brought to a sum
+        of one. A row that gave the grid nothing stays zero.
+
+        Args:
+            grid: rows and columns.
+
+        Raises:
+            ValueError: if queries and keys are not the same tokens, or fewer than the grid has cells.
+        """
+        T, S = self.weights.shape[-2:]
+        rows, columns = grid
+        before = S - rows * columns
+        if T != S or before < 0:
+            raise ValueError(
+                f"{self.name} is a map of {T} queries by {S} keys; a grid of {rows} by {columns} wants the same "
+                f"{rows * columns} cells as queries and as keys, and maybe tokens before them."
+            )
+        cells = self.weights[..., before:, before:]
+        total = cells.sum(dim=-1, keepdim=True)
+        cells = torch.where(total > 0, cells / total.clamp_min(torch.finfo(cells.dtype).tiny), 0)
+        return rearrange(cells, "b h (r c) (i j) -> b h r c i j", r=rows, i=rows)
+
+    def distances(self, grid: tuple[int, int], cell: float = 1.0) -> Float[Tensor, "B H"]:
+        """How far each head looks: the mean distance from a cell to the cells that it attends to, by their weights.
+
+        Dosovitskiy et al. (2021), figure 7. A head that looks only at its own cell has distance 0; one that looks
+        everywhere alike has that of `uniform_distance`. Rows that give the grid nothing do not count; where a head
+        has no other rows, its distance is NaN.
+
+        Args:
+            grid: rows and columns; see `on_grid`.
+            cell: the side of a cell, in whatever the distance is wanted in; a patch's pixels, say.
+        """
+        weights = rearrange(self.on_grid(grid), "b h r c i j -> b h (r c) (i j)")
+        apart = cell_distances(grid).to(weights)
+        used = weights.sum(dim=-1) > 0
+        return cell * (weights * apart).sum(dim=(-2, -1)) / used.sum(dim=-1)
+
     def bertviz(self, batch: int = 0, view: str = "head") -> Any:
         """BertViz's head view or model view of this map; see also `Maps.bertviz`."""
         from tfedu.viz import head_view, model_view
@@ -179,12 +220,18 @@ class Maps(Mapping[str, AttentionMap]):
         picture: Any,
         query: Query = None,
         *,
-        layer: int | str = 0,
+        layer: int | str | None = 0,
+        grid: tuple[int, int] | None = None,
         batch: int = 0,
         head: int | None = None,
+        title: str | None = None,
     ) -> Any:
-        """A matplotlib figure of one map over a picture; see `AttentionMap.on_image`."""
-        return self.layer(layer).on_image(picture, query, batch=batch, head=head)
+        """A matplotlib figure of one map over a picture; of all, rolled out (see `rollout`), if `layer` is None.
+
+        The other arguments are those of `AttentionMap.on_image`.
+        """
+        one = AttentionMap(self.rollout()[:, None], "rollout") if layer is None else self.layer(layer)
+        return one.on_image(picture, query, grid=grid, batch=batch, head=head, title=title)
 
     def bertviz(self, view: Literal["head", "model"] = "head") -> Any:
         """BertViz's head view or model view of all maps, as layers; their axes are numbered."""
@@ -219,6 +266,18 @@ class Maps(Mapping[str, AttentionMap]):
 
     def _done(self, name: str) -> int:
         return sum(rows.shape[2] for rows in self._rows.get(name, []))
+
+
+def cell_distances(grid: tuple[int, int]) -> Float[Tensor, "N N"]:
+    """The distance between the middles of each two cells of a grid (rows, columns), counted row by row, in cells."""
+    rows, columns = (torch.arange(side, dtype=torch.float64) for side in grid)
+    middles = torch.cartesian_prod(rows, columns)
+    return torch.cdist(middles, middles, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def uniform_distance(grid: tuple[int, int], cell: float = 1.0) -> float:
+    """The mean distance of a head that looks everywhere alike; see `AttentionMap.distances`."""
+    return cell * cell_distances(grid).mean().item()
 
 
 @contextmanager

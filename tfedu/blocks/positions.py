@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.nn.functional as F
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -67,3 +69,46 @@ class Learned(nn.Module):
                 "Make it longer, cut the text, or use Sinusoidal."
             )
         return x + self.table[start:end]
+
+
+def sinusoids_2d(
+    rows: int, columns: int, width: int, device: torch.device | None = None, base: float = 10_000.0
+) -> Float[Tensor, "N D"]:
+    """Sines and cosines of the place on a grid, in rows from the top left: half of the width tells the row, half the
+    column (as in Carion et al. 2020 and Chen et al. 2021). To move by rows and columns is again a linear map.
+
+    Raises:
+        ValueError: if `width` is no multiple of 4.
+    """
+    if width % 4:
+        raise ValueError(
+            f"rows and columns each need pairs of a sine and a cosine: width {width} is no multiple of 4."
+        )
+    row = sinusoids(rows, width // 2, device=device, base=base)
+    column = sinusoids(columns, width // 2, device=device, base=base)
+    grid = torch.cat(
+        [row[:, None].expand(-1, columns, -1), column[None].expand(rows, -1, -1)], dim=-1
+    )  # (rows, columns, D)
+    return grid.flatten(0, 1)
+
+
+def resize_positions(
+    table: Float[Tensor, "N D"], old: tuple[int, int], new: tuple[int, int]
+) -> Float[Tensor, "M D"]:
+    """Learned positions of a grid of `old` rows and columns, for a grid of `new` ones: bicubic interpolation
+    (Dosovitskiy et al. 2021, section 3.2). Prefix tokens have no place on the grid: leave their rows out.
+
+    Raises:
+        ValueError: if the table is not that of the old grid.
+    """
+    if len(table) != old[0] * old[1]:
+        raise ValueError(
+            f"a grid of {old[0]} by {old[1]} has {old[0] * old[1]} positions; the table has {len(table)}. "
+            "Leave the class token's out."
+        )
+    if old == new:
+        return table
+    grid = rearrange(table, "(h w) d -> 1 d h w", h=old[0])
+    wide = grid.float() if grid.dtype in (torch.float16, torch.bfloat16) else grid
+    resized = F.interpolate(wide, size=new, mode="bicubic", align_corners=False)
+    return rearrange(resized.to(table.dtype), "1 d h w -> (h w) d")

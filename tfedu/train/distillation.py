@@ -1,12 +1,14 @@
 """Distillation: a small model, the student, learns from what a large one, the teacher, says and how it works.
 
-Three papers, each with its losses as functions of tensors, so that they can be read beside the equations:
+Four papers, each with its losses as functions of tensors, so that they can be read beside the equations:
 
 * Hinton, Vinyals and Dean 2015, "Distilling the Knowledge in a Neural Network": `soft_targets`.
 * Sanh et al. 2019, "DistilBERT": `soft_targets`, the masked words, and `cosine`; the student begins as every second
   layer of its teacher (`shallow`). `DistilBERTLoss` adds the three.
 * Jiao et al. 2020, "TinyBERT": `soft_targets`, and the layers: `attention_scores`, `hidden_states` through a learned
   matrix, the same for the embeddings. `TinyBERTLoss` adds them.
+* Touvron et al. 2021, "DeiT": `distillation_loss`, one head for the labels and one for the teacher, who may say
+  probabilities (soft) or a class (hard).
 
 What a teacher shows on the way (its vectors after each layer, its scores before the softmax) is caught by `observe`.
 """
@@ -16,11 +18,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from tfedu.attention.mechanism import Scored
@@ -30,6 +32,9 @@ from tfedu.models.distilbert import DistilBERTForMaskedLM, folded
 from tfedu.trace import trace
 from tfedu.train.loop import Loss
 from tfedu.train.masked import Texts, hide
+
+if TYPE_CHECKING:
+    from tfedu.models.deit import DeiTOutput
 
 Model = TypeVar("Model", bound=Pretrained)
 
@@ -91,6 +96,41 @@ def hidden_states(
     """The mean squared difference of the vectors, the student's first taken into the teacher's space by a learned
     matrix (Jiao et al., equations 8 and 9)."""
     return F.mse_loss(_wide(F.linear(student[real], matrix)), _wide(teacher[real]))
+
+
+def distillation_loss(
+    output: DeiTOutput,
+    labels: Int[Tensor, " B"] | Float[Tensor, "B classes"],
+    teacher_logits: Float[Tensor, "B classes"],
+    kind: Literal["hard", "soft"] = "hard",
+    temperature: float = 3.0,
+    weight: float = 0.5,
+) -> Float[Tensor, ""]:
+    """The class head learns the labels, the distillation head the teacher's answer to the same pictures.
+
+    "hard" takes the teacher's first choice for a second label (Touvron et al., equation 3), "soft" its softened
+    probabilities (equation 2): ``(1 - weight) CE(class head, labels) + weight ...``.
+
+    Args:
+        output: the student's, of both heads.
+        labels: classes, or a probability for each class where pictures were mixed or labels smoothed.
+        teacher_logits: for the pictures that the student saw, augmented as they were; no gradient flows here.
+        kind: of the teacher's answer.
+        temperature: of soft answers; the paper's 3.
+        weight: of the teacher, from 0 to 1. The paper's is 0.5 for hard and 0.1 for soft answers.
+
+    Raises:
+        ValueError: for another kind.
+    """
+    own, heard = _wide(output.class_logits), _wide(output.distillation_logits)
+    said = _wide(teacher_logits.detach())
+    if kind == "hard":
+        taught = F.cross_entropy(heard, said.argmax(-1))
+    elif kind == "soft":
+        taught = soft_targets(heard, said, temperature)
+    else:
+        raise ValueError(f"kind is {kind!r}; choose one of hard, soft.")
+    return (1 - weight) * F.cross_entropy(own, labels) + weight * taught
 
 
 def _wide(x: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ def ship(
     scores: dict[str, float],
     how: str,
     curves: Sequence[str] = (),
+    notes: Mapping[str, Any] | None = None,
 ) -> None:
     """Write ``NAME-seedSEED.safetensors`` and its card into `folder`, from where it may be shipped.
 
@@ -44,6 +45,7 @@ def ship(
         data, licence: what it was trained on, and on what terms.
         scores: on the test part, by name; `how` says of what, and how they were reached.
         curves: what else of the validations' scores the card keeps, besides their loss.
+        notes: more lines for the card.
     """
     path = folder / f"{name}-seed{options.seed}.safetensors"
     weights.save(path, model, config, extras=extras)
@@ -66,6 +68,7 @@ def ship(
         else torch.cuda.get_device_name(),
         "torch": torch.__version__.split("+")[0],
         "date": time.strftime("%Y-%m-%d"),
+        **(notes or {}),
         "scores": {key: round(value, 4) for key, value in scores.items()},
         "scored_on": how,
         "curve": {

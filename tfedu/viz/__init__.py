@@ -8,6 +8,7 @@ from tfedu.viz.arcs import arcs
 from tfedu.viz.bertviz import head_view, model_view
 from tfedu.viz.curves import bars, length_curves, plotly_length_curves
 from tfedu.viz.diagrams import attention_diagram, bottleneck_diagram
+from tfedu.viz.grids import distances, heads_on_image, pictures, position_similarity
 from tfedu.viz.growth import growth, slope
 from tfedu.viz.heads import scatter, stacked
 from tfedu.viz.heatmap import heatmap, plotly_heatmap
@@ -24,18 +25,22 @@ __all__ = [
     "attention_diagram",
     "bars",
     "bottleneck_diagram",
+    "distances",
     "figure",
     "growth",
     "head_view",
+    "heads_on_image",
     "heatmap",
     "layers_diagram",
     "length_curves",
     "model_view",
     "on_image",
+    "pictures",
     "plotly_heatmap",
     "plotly_length_curves",
     "plotly_steps",
     "plotly_template",
+    "position_similarity",
     "scatter",
     "show",
     "similarity",

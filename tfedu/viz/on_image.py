@@ -35,6 +35,8 @@ def on_image(
 ) -> Figure:
     """Draw weights over the picture whose parts are the keys: the fuller the purple, the larger the weight.
 
+    A colour picture is drawn pale and grey, or its colours would be taken for weights.
+
     Args:
         weights: an `AttentionMap` or an array of shape (T, S), (H, T, S) or (B, H, T, S).
         picture: grey (h, w), ink 1 on ground 0, or colour (h, w, 3), from 0 to 1.
@@ -62,7 +64,7 @@ def on_image(
             fig, ax = plt.subplots(figsize=(0.7 * WIDTH, 0.7 * WIDTH * height / width))
         else:
             fig = ax.figure  # type: ignore[assignment]
-        draw_picture(ax, shown)
+        draw_picture(ax, shown if shown.shape[-1] == 1 else _pale(shown))
         purple = np.zeros((*found.shape, 4))
         purple[..., :3] = np.array(rgb(WEIGHTS.light)) / 255
         purple[..., 3] = 0.85 * found / max(float(found.max()), 1e-12)
@@ -105,6 +107,12 @@ def draw_picture(ax: Axes, picture: Float[np.ndarray, "h w c"]) -> None:
     ax.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
     for spine in ax.spines.values():
         spine.set(visible=True, color=LINE.light, linewidth=0.8)
+
+
+def _pale(picture: Float[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w 3"]:
+    """The picture's lightness (Rec. 601), half as strong, on white."""
+    grey = picture @ np.array([0.299, 0.587, 0.114])
+    return np.repeat(0.5 + 0.5 * grey[..., None], 3, axis=-1)
 
 
 def over_grid(
