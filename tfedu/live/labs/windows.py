@@ -80,7 +80,7 @@ def _seen(layers: list[tuple[int, Tensor]], row: int, column: int) -> Tensor:
 
 
 def multiplications(way: str, *, side: int, window: int, layer: int, merge: bool, **_: Any) -> int:
-    """Of one layer of attention, by equations (1) and (2) of Liu et al. 2021. Padding is computed with, so it counts."""
+    """Of one layer of attention, by equations (1) and (2) of Liu et al. 2021; what is padded counts."""
     scale = 2 ** ((layer - 1) // 2) if merge and way != "all" else 1
     tokens = math.ceil(side / PATCH / scale)
     window = tokens if way == "all" else min(window, tokens)
@@ -137,7 +137,9 @@ def still(recording: dict[str, Any]) -> str:
             borders = "".join(
                 f"M{left} {top + cut * unit:g}h{_BOARD}M{left + cut * unit:g} {top}v{_BOARD}" for cut in cuts
             )
-            (y, x), (y_end, x_end) = (end.tolist() for end in (seen.nonzero().amin(0), seen.nonzero().amax(0) + 1))
+            (y, x), (y_end, x_end) = (
+                end.tolist() for end in (seen.nonzero().amin(0), seen.nonzero().amax(0) + 1)
+            )
             drawn += (
                 f'<rect x="{left + x * unit:g}" y="{top + y * unit:g}" width="{(x_end - x) * unit:g}" '
                 f'height="{(y_end - y) * unit:g}" style="fill:var(--tf-key);fill-opacity:0.5"/>'
