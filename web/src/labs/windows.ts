@@ -174,7 +174,7 @@ class WindowsLab implements Lab {
         { row: 0, column: 0, layer: 2 },
         "The shift leaves slivers at the edges. Rolled, the slivers of four corners fill one window, and all windows are of one size: one batch. The mask keeps the four apart, for in the picture they are strangers.",
       ],
-      ["Swin’s own size", { side: 224, window: 7, shift: 3, row: 27, column: 27, layer: 2 }, "224 pixels in patches of 4 are 56 × 56 tokens, in windows of 7 × 7: the first stage of every Swin on ImageNet. All at once costs 14 times as much there, and at twice the side 53 times."],
+      ["Swin’s own size", { side: 224, window: 7, shift: 3, row: 27, column: 27, layer: 2 }, "224 pixels in patches of 4 are 56 × 56 tokens, in windows of 7 × 7: the first stage of Swin-T. All at once costs 14 times as much there, and at twice the side 53 times."],
       ["a window that does not fit", { side: 52, row: 12, column: 12, layer: 2 }, "13 patches are no multiple of 4. Padding below and to the right makes 16 of them: in layer 1 the last patch was alone with it in its window. It rolls along with the rest. It takes part as keys and counts in the cost, but holds nothing of the picture."],
       ["merging", { merge: true, layer: 3 }, "After layer 2 each token is 2 × 2 patches, so the same window reaches twice as far, over a quarter of the tokens. So windows that stay see more as well, but a border goes on parting the eyes, until one window holds the whole picture."],
     ];
@@ -374,7 +374,7 @@ class WindowsLab implements Lab {
     drawn += `<path class="seen" d="${frame(seen[shown - 1])}"/><path class="direct" d="${frame(direct, side)}"/>${squares(direct, side)}`;
     drawn += `<path class="border" d="${borders(here)}"/>`;
     seen.forEach((box, l) => {
-      if (l + 1 === shown || area(box) !== area(seen[l + 1])) drawn += `<path class="since" d="${frame(box)}"/>${label(l + 1, box, extent)}`;
+      if (!l || area(box) > area(seen[l - 1])) drawn += `<path class="since" d="${frame(box)}"/>${label(l + 1, box, extent)}`;
     });
     drawn += this.drawStranger(seen[shown - 1], extent);
     this.scene.innerHTML = drawn;
@@ -393,8 +393,8 @@ class WindowsLab implements Lab {
     this.legend.replaceChildren(
       make("li", { class: "query" }, side > 1 ? "the token that asks" : "the patch that asks"),
       make("li", { class: "key" }, `its window in layer ${shown}: it attends to ${told}`),
-      make("li", { class: "far" }, `what it has seen after ${shown === 1 ? "this layer" : `${shown} layers`}: ${all} of ${grid ** 2} patches`),
-      ...(other ? [make("li", { class: "other" }, make("b", { "aria-hidden": "true" }, known ? "✓" : "✗"), `its ${other.name}, behind a border in layer 1: ${known ? "seen" : "not seen"}`)] : []),
+      make("li", { class: "far" }, `seen after ${shown === 1 ? "this layer" : `${shown} layers (numbers: since which)`}: ${all} of ${grid ** 2} patches`),
+      ...(other ? [make("li", { class: "other" }, make("b", { "aria-hidden": "true" }, known ? "✓" : "✗"), `its ${other.name}, over the border of layer 1: ${known ? "seen" : "not seen"}`)] : []),
     );
   }
 
@@ -454,8 +454,9 @@ class WindowsLab implements Lab {
     const [r, c] = [down, across].map((place, axis) => rolled(place, shift, padded[axis]));
     const direct = attended(here, down, across);
     const [top, left] = [r, c].map((place) => Math.floor(place / window) * window);
-    let cells = "";
-    if (window < Math.max(here.rows, 2)) {
+    const whole = window >= here.rows;
+    let cells = whole ? `<path class="direct" d="${frame(direct, side)}"/>` : "";
+    if (!whole) {
       rolledWindow(here, top / window, left / window).places.forEach(([row, column], i) => {
         const at = { top: top + Math.floor(i / window), left: left + (i % window) };
         const cell = { ...at, bottom: at.top + 1, right: at.left + 1 };
@@ -464,7 +465,11 @@ class WindowsLab implements Lab {
       });
     }
     const edge = extent - cut;
-    const seam = cut ? `<path class="seam" d="M0 ${edge}H${extent}M${edge} 0V${extent}"/>` : "";
+    const size = Math.min(0.075 * extent, 0.8 * cut);
+    const [middle, beside] = [edge / 2, edge + cut / 2];
+    const where = `font-size="${size}" dy="${0.35 * size}"`;
+    const words = `<text ${where} x="${middle}" y="${beside}">from the top</text><text ${where} transform="translate(${beside} ${middle}) rotate(90)">from the left</text>`;
+    const seam = cut ? `<path class="seam" d="M0 ${edge}H${extent}M${edge} 0V${extent}"/>${size > 0.05 * extent ? words : ""}` : "";
     const own = frame({ top, left, bottom: top + window, right: left + window }, side);
     const radius = Math.max(0.36 * side, 0.02 * extent);
     this.rolled.innerHTML = `${hatching(extent)}${pieces.join("")}${cells}<path class="border" d="${borders({ ...here, shift: 0 })}"/>${seam}<path class="own" d="${own}"/><circle class="dot" cx="${(c + 0.5) * side}" cy="${(r + 0.5) * side}" r="${radius}"/>`;
@@ -496,7 +501,7 @@ class WindowsLab implements Lab {
         const row = `d="M0 ${asks}h${count}v1h${-count}z"`;
         const line = own ? `<path class="own" d="M0 0h${count}v${count}h${-count}z"/><path class="halo" ${row}/><path class="line" ${row}/>` : "";
         drawn += `<svg x="${c + 0.06}" y="${r + 0.06}" width="0.88" height="0.88" viewBox="0 0 ${count} ${count}"><path class="none" d="M0 0h${count}v${count}h${-count}z"/><path class="pairs" d="${made.path}"/>${line}</svg>`;
-        if (own) this.told.mask.textContent = `The masks of the windows, ${count} queries (rows) × ${count} keys. Framed: where it asks; ${made.pairs === count ** 2 ? "all there are neighbours, and all pairs meet" : `of ${count ** 2} pairs only ${made.pairs} meet, for the others are strangers`}.`;
+        if (own) this.told.mask.textContent = `The ${high * wide > 1 ? "masks of the windows" : "mask of the window"}, ${count} queries (rows) × ${count} keys. Framed: where it asks; ${made.pairs === count ** 2 ? "all there are neighbours, and all pairs meet" : `of ${count ** 2} pairs only ${made.pairs} meet, for the others are strangers`}.`;
       }
     }
     this.mask.setAttribute("viewBox", `0 0 ${wide} ${high}`);
@@ -590,6 +595,7 @@ function times(factor: number): string {
 /** Which pairs of a window may meet, as the data of a path, and how many. */
 function meetings(pieces: readonly number[]): { path: string; pairs: number } {
   const count = pieces.length;
+  if (new Set(pieces).size === 1) return { path: `M0 0h${count}v${count}h${-count}z`, pairs: count ** 2 };
   let [path, pairs] = ["", 0];
   pieces.forEach((one, q) => {
     for (let k = 0; k < count; k++) {
@@ -678,6 +684,7 @@ svg * { vector-effect: non-scaling-stroke; }
 .foreign { fill: url(#hatch); }
 .moved { fill: var(--ink); fill-opacity: 0.16; }
 .seam { fill: none; stroke: var(--ink); stroke-width: 1.5; stroke-dasharray: 5 3; }
+.rolled text { fill: var(--ink); stroke: var(--ground); stroke-width: 3px; paint-order: stroke; text-anchor: middle; font-weight: 600; }
 .own { fill: none; stroke: var(--weights); stroke-width: 4; }
 .dot { fill: var(--tf-query, #0072B2); stroke: var(--ground); stroke-width: 1.5; }
 .hit { fill: transparent; }
@@ -717,6 +724,7 @@ svg * { vector-effect: non-scaling-stroke; }
   .cost ul { display: grid; grid-template-columns: 1fr 1fr; gap: 1.2rem; }
 }
 @media (max-width: 36rem) {
+  .rolled text { display: none; } /* too small to read */
   .stage > * { grid-column: 1 / -1; }
   .dials { grid-template-columns: 1fr 1fr; }
   .finding { min-height: 5.2em; font-size: 1.05rem; }
