@@ -198,7 +198,7 @@ class WindowsLab implements Lab {
     return { slider, shown, label: make("label", { class: "dial", for: name }, make("span", {}, label), shown, slider) };
   }
 
-  /** The patch that asks: dragged, or moved by arrow keys, a window at a time with shift. */
+  /** The patch that asks: dragged, or moved by arrow keys, with the shift key by a window. */
   private makeAsker(): SVGElement {
     const made = svg("g", { class: "asker", role: "slider", tabindex: "0", "aria-label": "The patch that asks", "aria-valuemin": "1" });
     made.append(svg("circle", { class: "hit" }), svg("circle", { class: "dot" }));
@@ -206,7 +206,7 @@ class WindowsLab implements Lab {
       const by = arrow(event);
       if (!by) return;
       if (!event.repeat) this.keep();
-      const step = event.shiftKey ? this.state.window : 1;
+      const step = (event.shiftKey ? this.state.window : 1) * this.here().side;
       this.change({ row: this.state.row + by[0] * step, column: this.state.column + by[1] * step });
     });
     return made;
@@ -388,15 +388,20 @@ class WindowsLab implements Lab {
     this.asker.setAttribute("aria-valuemax", String(grid ** 2));
     this.asker.setAttribute("aria-valuenow", String(row * grid + column + 1));
     this.asker.setAttribute("aria-valuetext", `row ${row + 1}, column ${column + 1}`);
-    const all = area(seen[shown - 1]);
+    this.drawLegend(direct, seen[shown - 1]);
+  }
+
+  private drawLegend(direct: Box, seen: Box): void {
+    const { layer: shown } = this.state;
+    const { side } = this.here();
     const keys = area(direct);
     const told = side > 1 ? `${keys} tokens of ${side} × ${side} patches` : `${keys} ${keys === 1 ? "patch" : "patches"}`;
     const other = this.stranger();
-    const known = other && holds(seen[shown - 1], other.row, other.column);
+    const known = other && holds(seen, other.row, other.column);
     this.legend.replaceChildren(
       make("li", { class: "query" }, side > 1 ? "the token that asks" : "the patch that asks"),
       make("li", { class: "key" }, `its window in layer ${shown}: it attends to ${told}`),
-      make("li", { class: "far" }, `seen after ${shown === 1 ? "this layer" : `${shown} layers (numbers: since which)`}: ${all} of ${grid ** 2} patches`),
+      make("li", { class: "far" }, `seen after ${shown === 1 ? "this layer" : `${shown} layers (numbers: since which)`}: ${area(seen)} of ${this.grid() ** 2} patches`),
       ...(other ? [make("li", { class: "other" }, make("b", { "aria-hidden": "true" }, known ? "✓" : "✗"), `its ${other.name}, over the border of layer 1: ${known ? "seen" : "not seen"}`)] : []),
     );
   }
