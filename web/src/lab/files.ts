@@ -24,11 +24,13 @@ export class PictureDoor {
 
   /**
    *   size: side of the pictures that the model reads.
-   *   root: a picture that is dropped here, or pasted while the focus is here, is taken.
+   *   root: a picture pasted while the focus is in here is taken.
+   *   place: a picture dropped here is taken.
    */
   constructor(
     private readonly size: number,
     root: HTMLElement,
+    place: HTMLElement,
     private readonly hands: DoorHands,
   ) {
     this.button.addEventListener("click", () => this.input.click());
@@ -43,9 +45,9 @@ export class PictureDoor {
       void this.take(files);
     });
     for (const kind of ["dragenter", "dragover", "dragleave", "drop"] as const) {
-      root.addEventListener(kind, (event) => {
+      place.addEventListener(kind, (event) => {
         event.preventDefault(); // or the browser would leave the page for the file
-        root.classList.toggle("over", kind === "dragenter" || kind === "dragover");
+        place.classList.toggle("over", kind === "dragenter" || kind === "dragover");
         if (kind === "drop") void this.take(event.dataTransfer?.files);
       });
     }
@@ -107,5 +109,5 @@ function measured(file: Blob, name: string): Promise<[number, number]> {
 }
 
 export const DOOR_STYLE = `
-.over .board { outline: 3px dashed var(--query); outline-offset: 2px; }
+.over.board, .over .board { outline: 3px dashed var(--query); outline-offset: 2px; }
 `;
