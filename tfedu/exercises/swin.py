@@ -127,7 +127,7 @@ def partition(answer: Callable[[Float[Tensor, "B h w D"], int], Float[Tensor, "B
 def bias_index(answer: Callable[[int], Int[Tensor, "n n"]]) -> Verdict:
     """Judge ``index(window)``: where in a table of (2 window - 1)² numbers the bias of query t and key s stands."""
 
-    def offsets(window: int) -> tuple[Tensor, Tensor]:
+    def offsets(window: int) -> tuple[Tensor, ...]:
         places = torch.cartesian_prod(torch.arange(window), torch.arange(window))
         return (places[:, None] - places[None, :]).unbind(-1)
 
