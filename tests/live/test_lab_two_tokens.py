@@ -105,7 +105,7 @@ def test_erased_patches_are_grey_on_both_boards_and_for_all_who_read(play: Any, 
     assert "agree" in page.locator(".finding").inner_text()
     assert seen.models() == 0
     page.get_by_role("button", name="Erase").click()
-    x, y = seen.centre("figure:nth-child(2) .cells span", 27)
+    x, y = seen.centre(".boards figure:nth-child(2) .cells span", 27)
     step = page.locator(".board .cells span").first.bounding_box()["width"]
     seen.drag(x, y, x + 2 * step, y)
     state = until_told(seen, "window.told.erased.length === 3")
@@ -114,7 +114,7 @@ def test_erased_patches_are_grey_on_both_boards_and_for_all_who_read(play: Any, 
     assert seen.models() == 2
     grey = from_bytes(state["pixels"], 32)[:, 12:16, 12:24]
     assert ((grey - 0.5).abs() < 0.01).all()
-    assert page.locator("figure").first.locator(".gone").count() == 3
+    assert page.locator(".boards figure").first.locator(".gone").count() == 3
     page.get_by_role("button", name="Undo").click()
     agree(models, until_told(seen, "window.told.erased.length === 0"))
     assert page.locator(".gone").count() == 0
@@ -138,7 +138,7 @@ def test_layer_and_head_show_both_tokens_there(play: Any, models: Models) -> Non
     where = page.locator(".where").inner_text()
     assert "Layer 2, head 3" in where
     assert f"share {100 * shared:.0f} %" in where
-    page.locator("figure").nth(1).locator(".cells span").nth(19).click()
+    page.locator(".boards figure").nth(1).locator(".cells span").nth(19).click()
     seen.until("$('.where').textContent.includes('to row 3, column 4')")
     given = [f"{100 * one[2 + 19]:.1f} %" for one in state["weights"]]
     assert (
@@ -161,9 +161,9 @@ def test_by_finger_on_a_phone_one_draws_on_the_picture(play: Any, models: Models
     agree(models, cat)
     page.get_by_role("button", name="Draw").tap()
     page.get_by_role("button", name="red").tap()
-    x, y = seen.centre("figure:first-child .cells span", 20)
+    x, y = seen.centre(".boards figure:first-child .cells span", 20)
     seen.swipe(x, y, x + 40, y + 40)
-    state = until_told(seen, "window.told.pixels[1036] > 180")  # in red, near the middle
+    state = until_told(seen, "window.told.pixels[338] === 0xC2")  # where the finger came down
     assert state["pixels"] != cat["pixels"]
     agree(models, state)
     assert seen.clean() == []
@@ -202,7 +202,7 @@ def test_python_asks_and_the_keyboard_erases(play: Any, models: Models) -> None:
     state = until_told(seen, "window.told.picture === 'frog'")
     assert (state["layer"], state["head"], state["erased"]) == (0, 4, [0, 63])
     agree(models, state)
-    page.locator("figure").first.locator(".cells span").first.focus()
+    page.locator(".boards figure").first.locator(".cells span").first.focus()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Delete")
     state = until_told(seen, "window.told.erased.length === 3")

@@ -23,6 +23,8 @@ export interface Painted {
 export interface EaselHands {
   /** A patch was pressed. */
   choose(patch: number): void;
+  /** Fetches what reads the pictures; false if it did not come. */
+  ready(): Promise<boolean>;
   /** There is another picture to read. */
   changed(): void;
   /** All is as it was at first. */
@@ -74,7 +76,8 @@ export class Easel {
     this.thumbs = drawings.map(({ name, pixels }) => this.thumb(name, fromBase64(pixels)));
     this.thumbs.push(this.thumb("blank", blank(size, [1, 1, 1])));
     const door = new PictureDoor(size, frame.root, place, {
-      take: (picture, name) => {
+      take: async (picture, name) => {
+        if (!(await hands.ready())) return; // which may say something, too
         this.frame.say(`${name}: its middle square, in ${size} × ${size} pixels. It stays on this page.`);
         this.act(begin(name, picture));
       },

@@ -74,6 +74,7 @@ class TwoTokens implements Lab {
         this.patch = patch === this.patch ? undefined : patch;
         void this.turn({});
       },
+      ready: () => this.ready(),
       changed: () => {
         this.reading = undefined;
         this.show(); // what is painted stays under the finger while the models read
@@ -343,7 +344,7 @@ td.best { font-weight: 700; background-image: linear-gradient(to right, var(--in
 .steps .column { height: 3rem; background: linear-gradient(to top, var(--soft) calc(var(--p) * 100%), var(--panel) 0); }
 .steps .best { font-weight: 700; } .steps .best .column { background-image: linear-gradient(to top, var(--ink) calc(var(--p) * 100%), var(--panel) 0); }
 .note { margin: 0.4rem 0 0; font-size: 0.95rem; color: var(--soft); }
-.said { min-height: 0; margin: 0; }
+.said { margin: 0; }
 .spoken { position: absolute; width: 1px; height: 1px; margin: -1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 @media (max-width: 36rem) { .sides { grid-template-columns: minmax(0, 1fr); } .finding { min-height: 3.9em; } }
 `;
