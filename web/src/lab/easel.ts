@@ -59,14 +59,12 @@ export class Easel {
    *   facts: of the pictures.
    *   drawings: on offer; the first is shown.
    *   names: of the boards, for those who do not see them.
-   *   place: where a file may be dropped.
    */
   constructor(
     private readonly frame: Frame,
     private readonly facts: PictureFacts,
     private readonly drawings: readonly { name: string; pixels: string }[],
     names: readonly string[],
-    place: HTMLElement,
     private readonly hands: EaselHands,
   ) {
     const { size } = facts;
@@ -75,7 +73,7 @@ export class Easel {
     this.boards = names.map((name) => new PictureBoard(size, facts.patch, name, drawing));
     this.thumbs = drawings.map(({ name, pixels }) => this.thumb(name, fromBase64(pixels)));
     this.thumbs.push(this.thumb("blank", blank(size, [1, 1, 1])));
-    const door = new PictureDoor(size, frame.root, place, {
+    const door = new PictureDoor(size, frame.root, frame.root, {
       take: async (picture, name) => {
         if (!(await hands.ready())) return; // which may say something, too
         this.frame.say(`${name}: its middle square, in ${size} × ${size} pixels. It stays on this page.`);

@@ -68,8 +68,7 @@ class TwoTokens implements Lab {
     this.layer = given.rows.length - 1;
     this.probabilities = given.probabilities;
     this.alike = given.alike;
-    const boards = make("div", { class: "boards" });
-    this.easel = new Easel(frame, given, given.pictures, TOKENS.map((name) => `Where the ${name.toLowerCase()} looks, in patches`), boards, {
+    this.easel = new Easel(frame, given, given.pictures, TOKENS.map((name) => `Where the ${name.toLowerCase()} looks, in patches`), {
       choose: (patch) => {
         this.patch = patch === this.patch ? undefined : patch;
         void this.turn({});
@@ -85,9 +84,8 @@ class TwoTokens implements Lab {
         [this.layer, this.head] = [given.rows.length - 1, null];
       },
     });
-    boards.append(...this.easel.boards.map((board, side) => make("figure", {}, make("figcaption", {}, TOKENS[side]), board.element)));
     this.layers = given.rows.map((_, layer) => button(String(layer + 1), () => void this.turn({ layer }), `Layer ${layer + 1}`));
-    this.layOut(boards);
+    this.layOut();
     this.show();
   }
 
@@ -101,10 +99,11 @@ class TwoTokens implements Lab {
 
   // --- what the reader does --------------------------------------------------------------------------------
 
-  private layOut(boards: HTMLElement): void {
+  private layOut(): void {
     const style = make("style");
     style.textContent = EASEL_STYLE + STYLE;
     const columns = SHORT.map((name, i) => make("th", { scope: "col", title: WHO[i] }, name));
+    const boards = this.easel.boards.map((board, side) => make("figure", {}, make("figcaption", {}, TOKENS[side]), board.element));
     const { agree, pictures } = this.given;
     this.frame.root.append(
       style,
@@ -117,7 +116,7 @@ class TwoTokens implements Lab {
         make(
           "div",
           {},
-          boards,
+          make("div", { class: "boards" }, ...boards),
           this.where,
           this.easel.tools,
           make("div", { class: "controls", role: "group", "aria-label": "Layer" }, make("span", {}, "Layer"), ...this.layers),
@@ -134,7 +133,7 @@ class TwoTokens implements Lab {
         ),
       ),
       make("p", { class: "note" }, `On the ${pictures.length} drawings as they are, the teacher agrees with the class token on ${agree[0]}, with the distillation token on ${agree[1]}, and with DeiT’s answer, the mean of both, on ${agree[2]}.`),
-      make("p", { class: "note" }, "Press a patch to see what both give it. A picture can also be dropped on the boards or pasted."),
+      make("p", { class: "note" }, "Press a patch to see what both give it. A picture can also be dropped here or pasted."),
       this.spoken,
     );
   }
@@ -321,7 +320,6 @@ const STYLE = `
 .finding { margin: 0.3rem 0 0.6rem; font-size: 1.1rem; font-weight: 600; line-height: 1.3; min-height: 2.6em; }
 .sides { display: grid; grid-template-columns: minmax(0, 1.25fr) minmax(0, 1fr); gap: 1rem 1.4rem; align-items: start; }
 .boards { display: grid; grid-template-columns: 1fr 1fr; gap: 0.6rem; }
-.boards.over { outline: 3px dashed var(--query); outline-offset: 2px; }
 figure { margin: 0; } figcaption { font-size: 0.95rem; font-weight: 600; }
 .where { margin: 0.4rem 0; font-size: 0.95rem; min-height: 4.2em; }
 .sides .controls button { min-width: 2.3rem; }
