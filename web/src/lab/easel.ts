@@ -40,7 +40,7 @@ const TOOLS: readonly (readonly [Tool, string])[] = [["look", "Look"], ["draw", 
 
 export class Easel {
   readonly boards: readonly PictureBoard[];
-  /** The drawings on offer, and the door for a file. */
+  /** The drawings on offer, the door for a file, and beside it what there is to say. */
   readonly choice: HTMLElement;
   /** The tools, the brush, Undo and Reset. */
   readonly tools: HTMLElement;
@@ -81,7 +81,7 @@ export class Easel {
       },
       refuse: (why) => this.frame.say(why, "problem"),
     });
-    this.choice = make("div", { class: "thumbs", role: "group", "aria-label": "Pictures" }, ...this.thumbs, door.button, door.input);
+    this.choice = make("div", { class: "thumbs", role: "group", "aria-label": "Pictures" }, ...this.thumbs, door.button, door.input, frame.said);
     this.uses = TOOLS.map(([tool, text]) => button(text, () => this.use(tool)));
     this.paints = COLOURS.map(([name, colour], i) => {
       const made = button("", () => this.dip(i), name);
@@ -210,6 +210,7 @@ export const EASEL_STYLE = `${BOARD_STYLE}${DOOR_STYLE}
 .thumbs { display: flex; flex-wrap: wrap; gap: 0.35rem; align-items: center; margin: 0.3rem 0 0.5rem; }
 .thumbs button:has(canvas) { padding: 2px; min-height: 0; border-radius: 6px; border: 2px solid transparent; }
 .thumbs button[aria-pressed="true"]:has(canvas) { border-color: var(--ink); background: none; }
+.thumbs .said { flex: 1 1 10rem; margin: 0; }
 .thumbs canvas { display: block; width: 2.5rem; height: 2.5rem; border: 1px solid var(--line); }
 .palette button { width: 2.4rem; padding: 0; border-width: 2px; }
 .palette button[aria-pressed="true"] { outline: 3px solid var(--ink); outline-offset: 2px; border-color: var(--ground); }

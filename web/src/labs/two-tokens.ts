@@ -108,7 +108,6 @@ class TwoTokens implements Lab {
     this.frame.root.append(
       style,
       this.easel.choice,
-      this.frame.said,
       this.finding,
       make(
         "div",
@@ -132,7 +131,7 @@ class TwoTokens implements Lab {
           this.grown,
         ),
       ),
-      make("p", { class: "note" }, `On the ${pictures.length} drawings as they are, the teacher agrees with the class token on ${agree[0]}, with the distillation token on ${agree[1]}, and with DeiT’s answer, the mean of both, on ${agree[2]}.`),
+      make("p", { class: "note" }, `On the ${pictures.length} drawings as they are, the teacher agrees with the class token on ${agree[0]}, with the distillation token on ${agree[1]}, and with DeiT's answer, the mean of both, on ${agree[2]}.`),
       make("p", { class: "note" }, "Press a patch to see what both give it. A picture can also be dropped here or pasted."),
       this.spoken,
     );
@@ -342,7 +341,6 @@ td.best { font-weight: 700; background-image: linear-gradient(to right, var(--in
 .steps .column { height: 3rem; background: linear-gradient(to top, var(--soft) calc(var(--p) * 100%), var(--panel) 0); }
 .steps .best { font-weight: 700; } .steps .best .column { background-image: linear-gradient(to top, var(--ink) calc(var(--p) * 100%), var(--panel) 0); }
 .note { margin: 0.4rem 0 0; font-size: 0.95rem; color: var(--soft); }
-.said { margin: 0; }
 .spoken { position: absolute; width: 1px; height: 1px; margin: -1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 @media (max-width: 36rem) { .sides { grid-template-columns: minmax(0, 1fr); } .finding { min-height: 3.9em; } }
 `;
