@@ -66,7 +66,7 @@ def read(student: Any, teacher: Any, picture: Any) -> dict[str, Any]:
     from tfedu.data.pictures import normalised
     from tfedu.live.pictures import look
 
-    vectors = []
+    vectors: list[Any] = []
     handles = [
         layer.register_forward_hook(lambda module, inputs, output: vectors.extend((inputs[0], output)))
         for layer in student.layers
