@@ -4,6 +4,7 @@ import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -140,21 +141,8 @@ def test_what_we_write_they_read(pair: tuple[Swin, SwinForImageClassification, P
         torch.testing.assert_close(again(pictures).logits, ours.double()(pictures), atol=1e-10, rtol=1e-10)
 
 
-def _timm() -> object:
-    """timm, where it runs: it needs torchvision, whose operators a CPU-only torch lacks (they are declared here)."""
-    try:
-        library = torch.library.Library("torchvision", "DEF")
-        for name in ("nms", "qnms"):
-            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    except RuntimeError:  # the real ones are there
-        library = None
-    _timm.keep = library  # type: ignore[attr-defined]
-    return pytest.importorskip("timm", reason="timm is not installed (an optional group)")
-
-
-def test_it_is_timms() -> None:
+def test_it_is_timms(timm: ModuleType) -> None:
     """timm keeps its own names, one q-k-v matrix as we do, and merges before a stage instead of after it."""
-    timm = _timm()
     ours = make(image_size=48)
     theirs = timm.models.swin_transformer.SwinTransformer(
         img_size=48, patch_size=4, num_classes=5, embed_dim=WIDTH, depths=DEPTHS, num_heads=HEADS, window_size=WINDOW
