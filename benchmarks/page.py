@@ -28,6 +28,7 @@ from tfedu.attention import MultiHeadAttention
 from tfedu.live import Lab, export
 from tfedu.live.lab import STATIC, model_file
 from tfedu.live.referee import to_onnx
+from tfedu.live.slim import join
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -122,7 +123,7 @@ def _write_site(folder: Path) -> list[dict[str, Any]]:
     icon = '<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">'
     (folder / "blank.html").write_text(f'{icon}<script src="page.js"></script>')
     lab = Lab("translate")
-    (folder / lab.path.name).symlink_to(lab.path)
+    (folder / lab.path.name).write_bytes(join(lab.path))
     (folder / "lab.html").write_text(
         f'{icon}<link rel="stylesheet" href="palette.css"><script defer src="lab-translate.js"></script>'
         f'<script src="keystroke.js"></script><main>{lab.to_html()}</main>'
@@ -143,7 +144,7 @@ def _write_site(folder: Path) -> list[dict[str, Any]]:
     for name in ("translate-multi30k-additive-seed0", "translate-grammar-additive-seed0"):
         path = folder / model_file(name).name
         if not path.exists():
-            path.symlink_to(model_file(name))
+            path.write_bytes(join(model_file(name)))
         for graph in ("encode", "step"):
             _write_onnx(path, graph)
         for T in LENGTHS:

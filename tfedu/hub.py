@@ -7,7 +7,7 @@ read in both directions, so what loads can be written back:
     {"encoder.layer.0.attention.self.query.weight": "layers.0.self_attention.query.weight", ...}
 
 Where one of their tensors holds several of ours (a fused query, key and value), the table gives a tuple of names,
-in the order in which they lie in it.
+in the order in which they lie in it. Where one of ours is several of theirs, a second table, `joined`, says so.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -72,15 +73,17 @@ class Published:
         prefix: str = "",
         transposed: Collection[str] = (),
         unused: Callable[[str], bool] = lambda name: False,
+        joined: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     ) -> None:
         """Copy the weights into `model`.
 
         Args:
-            model: every one of whose parameters and buffers is in `names`.
+            model: every one of whose parameters and buffers is in `names` or `joined`.
             names: theirs to ours, without `prefix`.
             prefix: what stands before the body's names in files of models with a head, such as ``"bert."``.
             transposed: their names of matrices that lie the other way round in the file.
             unused: which of the file's names, without `prefix`, are left out on purpose.
+            joined: ours to several of theirs, which lie in it one after the other.
 
         Raises:
             CheckpointError: if weights are missing, unknown, or of another shape; nothing is copied then.
@@ -93,8 +96,12 @@ class Published:
             tensor = tensors[theirs].T if theirs in transposed else tensors[theirs]
             parts = (targets,) if isinstance(targets, str) else targets
             ours |= dict(zip(parts, tensor.chunk(len(parts)), strict=False))
-        problems = [f"missing {name}" for name in names if name not in tensors]
-        problems += [f"unknown {name}" for name in tensors if name not in names and not unused(name)]
+        for target, sources in joined.items():
+            if all(name in tensors for name in sources):
+                ours[target] = torch.cat([tensors[name] for name in sources])
+        wanted_here = [*names, *(name for sources in joined.values() for name in sources)]
+        problems = [f"missing {name}" for name in wanted_here if name not in tensors]
+        problems += [f"unknown {name}" for name in tensors if name not in wanted_here and not unused(name)]
         wanted = model.state_dict()
         problems += [
             f"{name} is {tuple(ours[name].shape)}, not {tuple(wanted[name].shape)}"
@@ -153,18 +160,20 @@ def publish(
     bare: Callable[[str], bool] = lambda name: False,
     transposed: Collection[str] = (),
     tokenizer: str | None = None,
+    joined: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> None:
     """Write `model` as a folder that `published` and `transformers` read.
 
     Args:
         folder: made if need be.
-        model: whose every parameter is in `names`.
+        model: whose every parameter is in `names` or `joined`.
         names: theirs to ours, without `prefix`.
         config: ``config.json``; its ``model_type`` says which class reads it.
         prefix: put before the names, except those for which `bare` is true (the heads').
         bare: see `prefix`.
         transposed: their names of matrices that lie the other way round in the file.
         tokenizer: the text of ``tokenizer.json``, if there is one.
+        joined: ours to several of theirs, into which it is cut.
     """
     state = model.state_dict()
     tensors: dict[str, Tensor] = {}
@@ -173,6 +182,9 @@ def publish(
         tensor = torch.cat(parts) if len(parts) > 1 else parts[0].clone()
         whole = theirs if bare(theirs) else prefix + theirs
         tensors[whole] = (tensor.T if theirs in transposed else tensor).contiguous()
+    for ours, sources in joined.items():
+        for theirs, part in zip(sources, state[ours].detach().cpu().chunk(len(sources)), strict=True):
+            tensors[theirs if bare(theirs) else prefix + theirs] = part.clone()
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / "model.safetensors.part"

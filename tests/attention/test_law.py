@@ -29,11 +29,18 @@ from tfedu.attention import (
     RelativeBias,
     Rotary,
     Scored,
+    Windowed,
 )
 
 
 def with_biases(width: int) -> RelativeBias:
     mechanism = RelativeBias(heads=1, reach=3)
+    torch.nn.init.normal_(mechanism.table)
+    return mechanism
+
+
+def with_windows(width: int) -> Windowed:
+    mechanism = Windowed(window=3, shift=1)
     torch.nn.init.normal_(mechanism.table)
     return mechanism
 
@@ -49,6 +56,7 @@ BUILD: dict[type[Mechanism], Callable[[int], Mechanism]] = {
     Glimpse: lambda width: Glimpse(side=3.0),
     Rotary: lambda width: Rotary(),
     RelativeBias: with_biases,
+    Windowed: with_windows,
 }
 WIDTH = 6
 
@@ -79,6 +87,8 @@ def break_the_law(mechanism: Mechanism, q: Tensor, k: Tensor, v: Tensor, mask: T
     allowed = torch.ones(T, S, dtype=torch.bool) if mask is None else mask.expand(weights.shape)
     if isinstance(mechanism, Causal):
         allowed = allowed & torch.ones(T, S, dtype=torch.bool).tril(S - T)
+    if isinstance(mechanism, Windowed):
+        allowed = allowed & mechanism.seen(T, k)
     if (weights.masked_select(~allowed.expand(weights.shape)) != 0).any():
         broken.append("a masked weight is not exactly zero")
     some = allowed.expand(weights.shape).any(-1)

@@ -13,7 +13,7 @@ import http.server
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import pytest
 
 from tfedu import weights
 from tfedu.live import Lab, lab
+from tfedu.live.slim import join
 from tfedu.site import slides
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,13 +53,12 @@ class Site:
             for path in lab.STATIC.iterdir():
                 (folder / path.name).symlink_to(path)
             for path in (weights.data_dir() / "live").glob("*.live.safetensors"):
-                copy = folder / path.name
-                if kind == "live":
-                    copy.symlink_to(path)
-                else:
-                    whole = path.read_bytes()
-                    copy.write_bytes(whole[: min(100_000, len(whole) // 2)])
-                copy.with_suffix(".js").write_text(lab.model_script(copy), "ascii")
+                copy, whole = folder / path.name, join(path)
+                if kind == "damaged":
+                    whole = whole[: min(100_000, len(whole) // 2)]
+                copy.write_bytes(whole)
+                name = path.name.removesuffix(".live.safetensors")
+                copy.with_suffix(".js").write_text(lab.model_script(name, whole), "ascii")
         shutil.copy(ROOT / "book" / "site" / "palette.css", root / "static")
         (root / "book").mkdir()
         (root / "slides").mkdir()
@@ -239,6 +239,20 @@ def play(visit: Any, request: pytest.FixtureRequest) -> Any:
             "document.querySelector('tf-lab').addEventListener('tf-state', (e) => (window.told = e.detail))"
         )
         return seen
+
+    return go
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """whole("gpt-shakespeare-seed0"): its live file as a page gets it; the one that ships may be slim."""
+    folder = tmp_path_factory.mktemp("whole")
+
+    @functools.cache
+    def go(name: str) -> Path:
+        path = folder / lab.model_file(name).name
+        path.write_bytes(join(lab.model_file(name)))
+        return path
 
     return go
 

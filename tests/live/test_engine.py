@@ -4,6 +4,7 @@ import gzip
 import json
 import shutil
 import subprocess
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,12 @@ pytest.importorskip("onnxscript")
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 STATIC = ROOT / "tfedu" / "live" / "static"
-SHIPPED = sorted((ROOT / "data" / "live").glob("translate-*.live.safetensors"))
+SHIPPED = sorted(
+    path.name.removesuffix(".live.safetensors")
+    for path in (ROOT / "data" / "live").glob("translate-*.live.safetensors")
+)
 NODE = shutil.which("node")
+Whole = Callable[[str], Path]
 
 needs_node = pytest.mark.skipif(
     NODE is None, reason="node is not here; the wheel does not need it, this test does"
@@ -155,9 +160,9 @@ def sentences(name: str, translator: Translator) -> list[list[int]]:
 
 @needs_node
 @both_products
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name.removesuffix(".live.safetensors"))
-def test_a_shipped_file_equals_onnxruntime_and_torch(path: Path, simd: bool) -> None:
-    name = path.name.removesuffix(".live.safetensors")
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_file_equals_onnxruntime_and_torch(name: str, simd: bool, whole: Whole) -> None:
+    path = whole(name)
     translator = Translator.from_pretrained(name)
     source = torch.tensor([max(sentences(name, translator), key=len)])
     job = {"job": "run", "file": str(path), "simd": simd}
@@ -191,12 +196,11 @@ def test_a_shipped_file_equals_onnxruntime_and_torch(path: Path, simd: bool) -> 
 
 @needs_node
 @both_products
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name.removesuffix(".live.safetensors"))
-def test_a_shipped_file_translates_as_torch_does(path: Path, simd: bool) -> None:
-    name = path.name.removesuffix(".live.safetensors")
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_file_translates_as_torch_does(name: str, simd: bool, whole: Whole) -> None:
     translator = Translator.from_pretrained(name)
     sources = sentences(name, translator)
-    job = {"job": "translate", "file": str(path), "simd": simd, "sources": sources}
+    job = {"job": "translate", "file": str(whole(name)), "simd": simd, "sources": sources}
     (found,) = engine(job)
     for source, one in zip(sources, found, strict=True):
         wanted = translator.model.translate(torch.tensor([source]))[0]
@@ -210,8 +214,10 @@ def test_a_shipped_file_translates_as_torch_does(path: Path, simd: bool) -> None
 @needs_node
 @both_products
 @pytest.mark.parametrize("sentences", [1, 2, 9])
-def test_the_shipped_memory_network_equals_onnxruntime_and_torch(sentences: int, simd: bool) -> None:
-    path = ROOT / "data" / "live" / "memn2n-stories-seed0.live.safetensors"
+def test_the_shipped_memory_network_equals_onnxruntime_and_torch(
+    sentences: int, simd: bool, whole: Whole
+) -> None:
+    path = whole("memn2n-stories-seed0")
     reader = Reader.from_pretrained("memn2n-stories-seed0")
     told = stories.corpus(1, "two", seed=sentences)[0]
     told_of = (told.sentences * 2)[:sentences]

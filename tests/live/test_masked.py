@@ -1,6 +1,7 @@
 """Models that fill blanks: their graph in onnxruntime, and in the page's engine, which reads texts by itself."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -125,8 +126,8 @@ def shown(one: int) -> str:
 @needs_node
 @both_products
 @pytest.mark.parametrize("name", SHIPPED)
-def test_a_shipped_file_guesses_as_torch_does(name: str, simd: bool) -> None:
-    path = weights.data_dir() / "live" / f"{name}.live.safetensors"
+def test_a_shipped_file_guesses_as_torch_does(name: str, simd: bool, whole: Callable[[str], Path]) -> None:
+    path = whole(name)
     assert path.stat().st_size <= 5e6
     filler = BlankFiller(name)
     texts = ["the old man _ the book .", "two _ sleep because the king wants _ ."]

@@ -16,6 +16,7 @@ from tfedu.attention.mechanism import (
 )
 from tfedu.attention.relative_bias import RelativeBias
 from tfedu.attention.rotary import Rotary, rotate
+from tfedu.attention.window import OnGrid, Windowed
 
 __all__ = [
     "Additive",
@@ -29,11 +30,13 @@ __all__ = [
     "LuongGeneral",
     "Mechanism",
     "MultiHeadAttention",
+    "OnGrid",
     "Pixels",
     "Prepared",
     "RelativeBias",
     "Rotary",
     "Scored",
+    "Windowed",
     "check_mask",
     "masked_softmax",
     "rotate",

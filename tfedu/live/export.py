@@ -174,12 +174,12 @@ def export_graphs(
         draft.check_maps()
     store = _Store(half)
     written = {name: draft.write(store) for name, draft in drafts.items()}
-    header = {"format": "tfedu-live", "version": "1", "graphs": _json(written)}
+    header = {"format": "tfedu-live", "version": "1", "graphs": to_json(written)}
     header |= {f"extra.{name}": text for name, text in (extras or {}).items()}
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(_archive(store.tensors, header))
+    temporary.write_bytes(archive(store.tensors, header))
     os.replace(temporary, path)
     return path
 
@@ -721,18 +721,19 @@ def _literal(value: np.ndarray) -> dict[str, Any]:
     return {"dtype": DTYPES[value.dtype], "shape": list(value.shape), "data": data}
 
 
-def _json(value: Any) -> str:
+def to_json(value: Any) -> str:
+    """JSON as a file holds it: short, and nothing that no page could read."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
-def _archive(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> bytes:
-    """A safetensors file whose bytes depend on its content alone (the library shuffles the metadata)."""
+def archive(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> bytes:
+    """The bytes of a safetensors file; they depend on its content alone (the library shuffles the metadata)."""
     from safetensors.numpy import save
 
     contiguous = {name: np.ascontiguousarray(value) for name, value in sorted(tensors.items())}
     raw = save(contiguous, {"": ""})
     size = int.from_bytes(raw[:8], "little")
     header = {**json.loads(raw[8 : 8 + size]), "__metadata__": dict(metadata)}
-    text = _json(dict(sorted(header.items()))).encode()
+    text = to_json(dict(sorted(header.items()))).encode()
     text += b" " * (-len(text) % 8)  # the numbers begin at a multiple of 8, so that a page can view them
     return len(text).to_bytes(8, "little") + text + raw[8 + size :]

@@ -23,6 +23,7 @@ from typing import Any, Protocol, cast
 
 from tfedu import weights
 from tfedu.live import labs
+from tfedu.live.slim import join
 
 STATIC = Path(__file__).parent / "static"
 #: A lab in a notebook that is dark: JupyterLab, Colab, VS Code.
@@ -154,7 +155,7 @@ class Lab:
 
 
 def model_file(name: str) -> Path:
-    """The file of a shipped model that a page runs.
+    """The file of a shipped model that a page runs; `slim.join` reads it.
 
     Raises:
         FileNotFoundError: with the command that makes it.
@@ -165,10 +166,9 @@ def model_file(name: str) -> Path:
     return path
 
 
-def model_script(path: Path) -> str:
+def model_script(name: str, whole: bytes) -> str:
     """A model's file as a script, for pages opened from the disk, which may not fetch. See `web/src/lab/disk.ts`."""
-    name = path.name.removesuffix(".live.safetensors")
-    return f'tfeduModel("{name}","{base64.b64encode(path.read_bytes()).decode()}");\n'
+    return f'tfeduModel("{name}","{base64.b64encode(whole).decode()}");\n'
 
 
 def _widget(lab: Lab) -> Any:
@@ -199,8 +199,8 @@ def _widget(lab: Lab) -> Any:
                 path = model_file(content["name"]) if content.get("name") else lab.path
                 if path is None:
                     raise FileNotFoundError(f"the lab {lab.name!r} runs no model.")
-                widget.send(content, [path.read_bytes()])
-            except OSError as error:
+                widget.send(content, [join(path)])
+            except (OSError, ValueError) as error:
                 widget.send({**content, "problem": str(error)})
 
     widget.on_msg(answer)

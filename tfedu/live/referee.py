@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 
 from tfedu.live.export import OPSET, ExportError
+from tfedu.live.slim import join, read
 
 if TYPE_CHECKING:
     import onnx
@@ -77,15 +77,13 @@ def to_onnx(path: str | Path, graph: str = "model", given: Sequence[str] = ()) -
 
 def _read(path: str | Path) -> tuple[dict[str, Any], dict[str, str], dict[str, np.ndarray]]:
     try:
-        with safe_open(path, framework="np") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: _widened(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, FileNotFoundError) as error:
-        raise ExportError(f"{path} is missing or damaged ({error}): export it anew.") from error
+        metadata, stored = read(join(path))
+    except FileNotFoundError as error:
+        raise ExportError(f"{path} is missing: export it anew.") from error
     if metadata.get("format") != "tfedu-live" or metadata.get("version") != "1":
         raise ExportError(f"{path} is no live file of version 1: write it with tfedu.live.export.")
     texts = {key.removeprefix("extra."): text for key, text in metadata.items() if key.startswith("extra.")}
-    return json.loads(metadata["graphs"]), texts, tensors
+    return json.loads(metadata["graphs"]), texts, {name: _widened(value) for name, value in stored.items()}
 
 
 def _widened(value: np.ndarray) -> np.ndarray:

@@ -43,7 +43,7 @@ class DeiT(ViT):
 
     model_type: ClassVar[str] = "deit"
     body: ClassVar[str] = "deit."
-    heads: ClassVar[dict[str, str]] = {
+    classifiers: ClassVar[dict[str, str]] = {
         "cls_classifier": "head",
         "distillation_classifier": "distillation_head",
     }

@@ -131,7 +131,7 @@ class ViT(nn.Module):
     #: What `transformers` calls the class, the body and the heads of such a model.
     model_type: ClassVar[str] = "vit"
     body: ClassVar[str] = "vit."
-    heads: ClassVar[dict[str, str]] = {"classifier": "head"}
+    classifiers: ClassVar[dict[str, str]] = {"classifier": "head"}
     architecture: ClassVar[str] = "ViTForImageClassification"
 
     def __init__(self, config: ViTConfig) -> None:
@@ -205,7 +205,7 @@ class ViT(nn.Module):
             self._names(),
             config,
             prefix=self.body,
-            bare=lambda name: name.split(".")[0] in self.heads,
+            bare=lambda name: name.split(".")[0] in self.classifiers,
         )
 
     def positions_for(self, grid: tuple[int, int]) -> Float[Tensor, "T D"]:
@@ -252,7 +252,7 @@ class ViT(nn.Module):
         pairs = {
             "embeddings.patch_embeddings.projection": "patches.projection",
             "layernorm": "norm",
-        } | self.heads
+        } | self.classifiers
         pairs |= {
             f"encoder.layer.{number}.{theirs}": f"layers.{number}.{ours}"
             for number in range(self.config.layers)

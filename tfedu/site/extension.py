@@ -23,6 +23,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from tfedu import weights
 from tfedu.live import lab
+from tfedu.live.slim import join
 from tfedu.site import formulas, hero, light, slides, speed, timeline
 
 # BertViz asks cdnjs for these; what it needs of them is vendored, in one file.
@@ -256,8 +257,13 @@ def copy_labs(app: Sphinx, exception: Exception | None) -> None:
         copy = folder / path.name
         if not copy.exists() or copy.stat().st_mtime_ns != path.stat().st_mtime_ns:
             if path in models:
-                copy.with_suffix(".js").write_text(lab.model_script(path), "ascii")
-            shutil.copy2(path, copy)  # last: the script is there if it is
+                whole, name = join(path), path.name.removesuffix(".live.safetensors")
+                copy.with_suffix(".js").write_text(lab.model_script(name, whole), "ascii")
+                copy.write_bytes(whole)
+            else:
+                shutil.copyfile(path, copy)
+            times = path.stat().st_atime_ns, path.stat().st_mtime_ns
+            os.utime(copy, ns=times)  # last: all is there if this is
 
 
 def lighten(app: Sphinx, exception: Exception | None) -> None:
