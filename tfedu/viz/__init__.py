@@ -8,7 +8,7 @@ from tfedu.viz.arcs import arcs
 from tfedu.viz.bertviz import head_view, model_view
 from tfedu.viz.curves import bars, length_curves, plotly_length_curves
 from tfedu.viz.diagrams import attention_diagram, bottleneck_diagram
-from tfedu.viz.grids import distances, heads_on_image, pictures, position_similarity
+from tfedu.viz.grids import distances, heads_on_image, pictures, position_similarity, sentence
 from tfedu.viz.growth import growth, slope
 from tfedu.viz.heads import scatter, stacked
 from tfedu.viz.heatmap import heatmap, plotly_heatmap
@@ -42,6 +42,7 @@ __all__ = [
     "plotly_template",
     "position_similarity",
     "scatter",
+    "sentence",
     "show",
     "similarity",
     "slope",

@@ -62,6 +62,61 @@ def pictures(
     return fig
 
 
+def sentence(
+    picture: Tensor | np.ndarray, size: int, *, words: int = 12, query: int | None = None, title: str = ""
+) -> Figure:
+    """Draw a picture cut into patches, and under it the beginning of the sentence that they make.
+
+    Args:
+        picture: (h, w) or (h, w, 3), from 0 to 1.
+        size: side of a patch, in pixels; patches tile the picture.
+        words: how many patches of the sentence are shown.
+        query: the number of one patch, from 1, framed in both.
+        title: the finding, in a sentence.
+
+    Raises:
+        ValueError: if the patches do not tile the picture.
+    """
+    import matplotlib.pyplot as plt
+    from matplotlib.patches import Rectangle
+
+    shown = as_picture(picture)
+    rows, columns = (side // size for side in shown.shape[:2])
+    if (rows * size, columns * size) != shown.shape[:2]:
+        raise ValueError(f"patches of {size} pixels do not tile a picture of {shown.shape[:2]}.")
+    colours = np.repeat(shown, 3, axis=2) if shown.shape[-1] == 1 else shown
+    gap = 0.25
+    step = (columns * (1 + gap) - gap) / words  # of the sentence, in patches
+    side = step / (1 + gap)
+    below = rows * (1 + gap) + 0.9
+
+    with context():
+        fig, ax = plt.subplots(
+            figsize=(0.86 * WIDTH, 0.86 * WIDTH * (below + side + 0.5) / (columns * (1 + gap)))
+        )
+        for number in range(rows * columns):
+            row, column = divmod(number, columns)
+            cut = colours[row * size : (row + 1) * size, column * size : (column + 1) * size]
+            places = [(column * (1 + gap), row * (1 + gap), 1.0)]
+            places += [(number * step, below, side)] if number < words else []
+            for x, y, wide in places:
+                ax.imshow(cut, extent=(x, x + wide, y + wide, y), interpolation="none", vmin=0, vmax=1)
+                if number + 1 == query:
+                    ax.add_patch(Rectangle((x, y), wide, wide, fill=False, ec=QUERY.light, lw=2.2, zorder=3))
+            if number < words:
+                ax.text(
+                    number * step + side / 2, below - 0.12, str(number + 1), ha="center", va="bottom",
+                    fontsize=9.5, color=SOFT.light,
+                )  # fmt: skip
+        right = columns * (1 + gap) - gap
+        if words < rows * columns:
+            ax.text(right + 0.1, below + side / 2, "…", va="center", fontsize=13, color=SOFT.light)
+        ax.set(xlim=(-0.05, right + 0.05), ylim=(below + side + 0.05, -0.05), xticks=[], yticks=[])
+        ax.spines[:].set_visible(False)
+        headline(ax, title)
+    return fig
+
+
 def heads_on_image(
     layers: Mapping[str, AttentionMap | Tensor | np.ndarray],
     picture: Tensor | np.ndarray,

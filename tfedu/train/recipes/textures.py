@@ -21,7 +21,7 @@ from tfedu.train.vision import ClassificationLoss, scores
 
 #: Seeds of the pictures that are not trained on.
 TEST_SEED, VALIDATION_SEED = 10_001, 10_002
-TESTED, STEPS, ROWS = 2000, 800, 64
+TESTED, STEPS, ROWS = 2000, 500, 64
 
 
 def held_out(count: int) -> Textures:
@@ -69,8 +69,8 @@ def vit_textures(options: Options) -> Run:
             schedule="cosine",
             weight_decay=0.05,
             precision="bf16",
-            validate_every=200,
-            save_every=200,
+            validate_every=250,
+            save_every=100,
         )
     )
     validation = textures(500, seed=VALIDATION_SEED)
