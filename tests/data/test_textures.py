@@ -99,7 +99,7 @@ def test_a_part_is_a_set_of_the_same_kind() -> None:
     ("bad", "words"),
     [
         ({"count": 0}, "at least one"),
-        ({"count": 1, "noise": -1}, "no negative noise"),
+        ({"count": 1, "noise": -1.0}, "no negative noise"),
         ({"count": 1, "shift": 16}, "from 0 to 15"),
         ({"count": 1, "shift": -1}, "from 0 to 15"),
     ],

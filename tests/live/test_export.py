@@ -16,12 +16,17 @@ from torch import Tensor, nn
 from tfedu import weights
 from tfedu.attention import Additive, Mechanism, MultiHeadAttention
 from tfedu.data import grammar
+from tfedu.data.pictures import normalised
 from tfedu.data.text import BOS, EOS, PAD, WordTokenizer
 from tfedu.live import ENGINE_OPERATORS, ExportError, Graph, UnsupportedOperatorError, export, export_graphs
 from tfedu.live.__main__ import main
+from tfedu.live.pictures import answers, export_pictures
 from tfedu.live.referee import header, to_onnx
 from tfedu.live.translator import export_translator
+from tfedu.models.deit import DeiT
+from tfedu.models.resnet import ResNet, ResNetConfig
 from tfedu.models.seq2seq import Seq2Seq, Seq2SeqConfig
+from tfedu.models.vit import ViT, ViTConfig
 from tfedu.trace import replace, trace
 from tfedu.translator import Translator
 
@@ -298,6 +303,76 @@ def test_an_edited_map_of_a_stack(language: tuple[nn.Module, Path, Path]) -> Non
         with torch.no_grad(), trace(model, edit={name: replace(mine)}):
             expected = model(tokens)
         assert worst(found["output"], expected) < 1e-5
+
+
+# -- models that name pictures ----------------------------------------------------------------------------
+
+SMALL = {"classes": 10, "image_size": 16, "patch_size": 4, "width": 16, "layers": 2, "heads": 2}
+CLASSIFIERS: dict[str, Callable[[], nn.Module]] = {
+    "vit": lambda: ViT(ViTConfig(**SMALL)),
+    "vit, mean, sinusoids": lambda: ViT(ViTConfig(**SMALL, pool="mean", positions="sinusoidal")),
+    "deit": lambda: DeiT(ViTConfig(**SMALL)),
+    "resnet": lambda: ResNet(ResNetConfig(widths=(4, 8), blocks=(1, 2))),
+}
+
+
+def classifier(kind: str) -> nn.Module:
+    """With random weights, and random statistics where it keeps any."""
+    model = randomised(CLASSIFIERS[kind]())
+    for part in model.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            nn.init.normal_(part.running_mean)
+            nn.init.uniform_(part.running_var, 0.5, 2)
+    return model
+
+
+@pytest.mark.parametrize("kind", CLASSIFIERS)
+def test_a_picture_classifier_equals_torch(kind: str, tmp_path: Path) -> None:
+    model, picture = classifier(kind), torch.rand(1, 3, 16, 16)
+    path = export_pictures(model, tmp_path / "p.live.safetensors", size=16, half=False)
+    with torch.no_grad():
+        expected = answers(model(normalised(picture)))
+    found = runner(path)(picture=picture)
+    names = ["logits", "class_logits", "distillation_logits"][: len(expected)]
+    assert list(found)[: len(names)] == names
+    for name, wanted in zip(names, expected, strict=True):
+        assert worst(found[name], wanted) < 1e-5 * max(1.0, float(wanted.abs().max()))
+    graphs, texts = header(path)
+    told = json.loads(texts["pictures"])
+    assert len(told["classes"]) == 10
+    if kind == "resnet":
+        assert graphs["model"]["maps"] == {}
+        assert told["patch"] == told["prefix"] == 0
+        return
+    assert told["prefix"] == {"vit": 1, "deit": 2}.get(kind, 0)
+    with torch.no_grad(), trace(model) as maps:
+        model(normalised(picture))
+    assert list(graphs["model"]["maps"]) == list(maps)
+    for name, one in maps.items():
+        assert worst(found[f"{name}.map"], one.weights) < 1e-5
+    mine = torch.rand(1, 2, *maps["layers.1.attention"].weights.shape[2:]).softmax(-1)
+    edited = runner(path, given=("layers.1.attention.map",))(
+        **{"picture": picture, "layers.1.attention.map": mine}
+    )
+    with torch.no_grad(), trace(model, edit={"layers.1.attention": replace(mine)}):
+        wanted = answers(model(normalised(picture)))[0]
+    assert worst(edited["logits"], wanted) < 1e-5 * max(1.0, float(wanted.abs().max()))
+
+
+def test_a_models_own_parameters_keep_their_names(tmp_path: Path) -> None:
+    path = export_pictures(classifier("deit"), tmp_path / "d.live.safetensors", size=16)
+    with safe_open(path, framework="np") as file:
+        assert {"class_token", "distillation_token", "position_table"} <= set(file.keys())
+
+
+def test_what_names_no_pictures_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="names no pictures; ViT"):
+        export_pictures(GRAMMAR, tmp_path / "p.live.safetensors")
+    with pytest.raises(ExportError, match="10 classes apart, but 2 names"):
+        export_pictures(classifier("vit"), tmp_path / "p.live.safetensors", size=16, classes=["a", "b"])
+    blind = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, track_running_stats=False))
+    with pytest.raises(ValueError, match="running statistics"):
+        export(blind, torch.rand(1, 3, 8, 8), tmp_path / "b.live.safetensors")
 
 
 # -- the file ---------------------------------------------------------------------------------------------

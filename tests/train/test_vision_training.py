@@ -13,6 +13,7 @@ from tfedu.data import cifar10
 from tfedu.data.pictures import LabelledPictures, normalised
 from tfedu.models.deit import DeiT
 from tfedu.models.resnet import ResNet, ResNetConfig
+from tfedu.models.swin import Swin
 from tfedu.models.vit import ViT, ViTConfig
 from tfedu.train.__main__ import main
 from tfedu.train.recipes import ALL, vision
@@ -126,7 +127,8 @@ def made_cifar(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("resnet-cifar10", ResNet), ("vit-cifar10", ViT), ("deit-cifar10", DeiT)]
+    ("name", "kind"),
+    [("resnet-cifar10", ResNet), ("vit-cifar10", ViT), ("deit-cifar10", DeiT), ("swin-cifar10", Swin)],
 )
 def test_a_few_steps_ship_a_file_with_its_card(tmp_path, name, kind, made_cifar, monkeypatch) -> None:
     monkeypatch.setattr(

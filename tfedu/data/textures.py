@@ -2,7 +2,7 @@
 
 A picture has two halves, each filled by a grating with a period of four pixels. In half of the classes these are
 rows and columns, in the other half checks and diagonals. The first of the two fills the left, right, top or bottom
-half: eight classes. Phase, sign, colours and noise are drawn anew for each picture, and both halves have the same
+half: eight classes. Phase, colours and noise are drawn anew for each picture, and both halves have the same
 mean colour and the same contrast, so that
 
 - no single pixel and no mean colour tells anything;
@@ -76,16 +76,14 @@ def textures(count: int, *, seed: int = 0, noise: float = 0.1, shift: int = 0, s
     pairs, sides = labels // len(SIDES), labels % len(SIDES)
     border = size // 2 + torch.randint(-shift, shift + 1, (count,), generator=generator)
     first = _filled(sides, border, size)
-    phases = uniform(0, 2 * math.pi, 2, 2)  # two textures, of two waves each
+    phases = uniform(0.0, 2 * math.pi, 2, 2)  # two textures, of two waves each
     kind = 2 * pairs[:, None] + torch.arange(2)
     gratings = torch.stack([_grating(kind[:, i], phases[:, i], size) for i in range(2)])
     pattern = torch.where(first, gratings[0], gratings[1])
 
     mean = uniform(0.35, 0.65, 3, 1, 1)
-    colour = torch.where(uniform(0, 1, 1) < 0.5, -CONTRAST, CONTRAST) * uniform(
-        0.4, 1, 3
-    )  # of the light stripes
-    pictures = mean + rearrange(colour, "n c -> n c 1 1") * rearrange(pattern, "n h w -> n 1 h w")
+    colour = CONTRAST * uniform(0.4, 1.0, 3, 1, 1)  # the sign is in the phase
+    pictures = mean + colour * rearrange(pattern, "n h w -> n 1 h w")
     pictures += noise * torch.randn(pictures.shape, generator=generator)
     return Textures(
         pictures.clamp_(0, 1),

@@ -13,6 +13,7 @@ from tfedu.live.export import ExportError
 from tfedu.live.gaze import export_gaze
 from tfedu.live.language import export_attention_only, export_gpt
 from tfedu.live.masked import export_masked
+from tfedu.live.pictures import KINDS, export_pictures
 from tfedu.live.reader import export_reader
 from tfedu.live.slim import slim_file
 from tfedu.live.translator import export_translator
@@ -25,6 +26,7 @@ WRITERS: dict[str, Callable[..., Path]] = {
     "AttentionOnly": export_attention_only,
     "BERTForMaskedLM": export_masked,
     "DistilBERTForMaskedLM": export_masked,
+    **dict.fromkeys(KINDS, export_pictures),
 }
 
 

@@ -37,6 +37,7 @@ import torch
 from torch import Tensor, nn
 
 from tfedu.attention.mechanism import Mechanism
+from tfedu.live.norm import with_scales
 from tfedu.live.recurrent import with_recurrences
 from tfedu.trace import Traced, trace
 
@@ -408,6 +409,11 @@ def _draft(name: str, graph: Graph) -> _Draft:
         if parameter.dim() == 2 and parameter.numel() > INLINE:
             turned = _fingerprint(parameter.detach().numpy().T)
             draft.parameters[turned] = f"{old.removeprefix(prefix)}.T"
+        if "." not in old.removeprefix(prefix):  # the model's own, such as a token
+            for shape in (parameter.shape, parameter.shape[1:]):
+                if parameter.numel() == shape.numel():
+                    stands = parameter.detach().numpy().reshape(shape)
+                    draft.parameters[_fingerprint(stands)] = old.removeprefix(prefix)
     return draft
 
 
@@ -434,7 +440,7 @@ def _to_onnx(
     with _quiet():
         try:
             program = torch.onnx.export(
-                with_recurrences(copy.deepcopy(module)),
+                with_scales(with_recurrences(copy.deepcopy(module))),
                 graph.example,
                 dynamo=True,
                 opset_version=OPSET,

@@ -17,6 +17,7 @@ from torch import nn
 from tfedu.data import cifar10
 from tfedu.models.deit import DeiT
 from tfedu.models.resnet import ResNet, ResNetConfig
+from tfedu.models.swin import Swin, SwinConfig
 from tfedu.models.vit import ViT, ViTConfig
 from tfedu.train.loop import Loss, TrainConfig
 from tfedu.train.progress import History
@@ -34,6 +35,14 @@ TRANSFORMER: dict[str, Any] = {
     "heads": 5,
     "feed_forward": 320,
     "eps": 1e-6,
+}
+WINDOWED: dict[str, Any] = {
+    "image_size": 32,
+    "patch_size": 2,
+    "width": 48,
+    "depths": (2, 2, 2),
+    "heads": (3, 6, 12),
+    "window": 4,
 }
 CONVOLUTIONAL: dict[str, Any] = {"widths": (64, 128, 256), "blocks": (1, 1, 1), "stride": 2}
 TRAINING = TrainConfig(
@@ -127,8 +136,14 @@ def _resnet() -> tuple[nn.Module, Any]:
     return model, config
 
 
+def _swin() -> tuple[nn.Module, Any]:
+    config = SwinConfig(len(cifar10.CLASSES), **WINDOWED)
+    return Swin(config), config
+
+
 RECIPES: dict[str, Callable[[Options], Run]] = {
     "resnet-cifar10": cifar_recipe("resnet-cifar10", _resnet, lr=4e-3),
     "vit-cifar10": cifar_recipe("vit-cifar10", _transformer(ViT)),
     "deit-cifar10": cifar_recipe("deit-cifar10", _transformer(DeiT), teacher="resnet-cifar10-seed0"),
+    "swin-cifar10": cifar_recipe("swin-cifar10", _swin),
 }
