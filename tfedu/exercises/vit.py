@@ -1,4 +1,4 @@
-"""The exercises of chapter 11, "The image is a sentence": checks, and the mistakes they know."""
+"""The exercises of chapter 11, "An image is a sentence": checks, and the mistakes they know."""
 
 from __future__ import annotations
 
