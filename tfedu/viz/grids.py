@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,7 @@ def pictures(
 
     Args:
         shown: each (h, w) or (h, w, 3), from 0 to 1.
-        captions: one for each picture, or none.
+        captions: one for each picture, or none; long ones are broken into lines.
         columns: pictures in a row.
         title: the finding, in a sentence.
 
@@ -48,9 +49,11 @@ def pictures(
     columns = min(columns, len(shown))
     rows = math.ceil(len(shown) / columns)
     side = WIDTH / columns
+    captions = [textwrap.fill(caption, max(8, 64 // columns)) for caption in captions]
+    lines = max((1 + caption.count("\n") for caption in captions), default=0)
     with context():
         fig, axes = plt.subplots(
-            rows, columns, figsize=(WIDTH, rows * (side + (0.24 if captions else 0.05))), squeeze=False
+            rows, columns, figsize=(WIDTH, rows * (side + 0.06 + 0.18 * lines)), squeeze=False
         )
         for ax in axes.flat[len(shown) :]:
             ax.set_visible(False)
