@@ -42,6 +42,7 @@ train: $(STAMP) ## train a shipped checkpoint anew: make train RECIPE=translate-
 bench: $(STAMP) ## compare speed with other libraries: make bench, or make bench NAME=page
 	@if command -v npm >/dev/null; then test -d web/node_modules/onnxruntime-web || npm --prefix web ci --no-audit --no-fund --loglevel=error; fi
 	@$(BIN)/python -c 'import x_transformers' 2>/dev/null || $(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[bench]'
+	@test -d .venv/peers || $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --target .venv/peers -r benchmarks/peers.txt
 	@$(BIN)/python -m benchmarks $(NAME)
 
 clean:          ## remove what was built; keep the environment

@@ -4,12 +4,15 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
 
+from benchmarks import vision
 from benchmarks.__main__ import NO_BENCHMARKS
-from benchmarks.result import Result, Row
+from benchmarks.result import Absent, Result, Row
+from benchmarks.turns import by_turns
 
 ROOT = Path(__file__).parents[1]
 RESULTS = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
@@ -55,6 +58,34 @@ def test_a_result_is_kept_with_the_machine_it_came_from(tmp_path: Path) -> None:
     assert kept["rows"][0]["ours"] == 1.617
     assert kept["rows"][0]["holds"] is True
     assert "MISSED" not in result.table()
+
+
+def test_turns_are_timed_by_the_clock_that_is_given() -> None:
+    ticks = iter(range(100))
+    taken = by_turns({"a": int, "b": int}, "cpu", warm=1, turns=3, clock=lambda: float(next(ticks)))
+    assert taken == {"a": [1000.0] * 3, "b": [1000.0] * 3}
+
+
+def test_a_peer_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vision, "PEERS", tmp_path / "nothing here")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+    def version(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(vision, "version", version)
+    with pytest.raises(Absent, match=r"transformers is not here: `make bench NAME=vision`"):
+        vision.run()
+
+
+def test_only_matrices_and_filters_are_counted() -> None:
+    from tfedu.models.swin import Swin, SwinConfig
+    from tfedu.models.vit import ViT, ViTConfig
+
+    vit = ViT(ViTConfig(classes=10, image_size=8, patch_size=4, width=8, layers=2, heads=2))
+    assert vision.matrices(vit) == 3 * 16 * 8 + 2 * 12 * 8 * 8 + 8 * 10
+    swin = Swin(SwinConfig(classes=10, width=8, depths=(2,), heads=(2,), window=2))
+    assert vision.matrices(swin) == 3 * 16 * 8 + 2 * 12 * 8 * 8 + 8 * 10
 
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)

@@ -193,26 +193,33 @@ def test_bytes_that_are_no_picture(content: bytes) -> None:
         read_picture(content)
 
 
-def bomb(width: int, height: int) -> bytes:
-    """A small PNG that says it is large."""
+def png(width: int, height: int, rows: bytes, depth: int = 8, colours: int = 2) -> bytes:
+    """A PNG put together by hand: what it says of its size need not be true."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    head = struct.pack(">IIBBBBB", width, height, depth, colours, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n"
         + chunk(b"IHDR", head)
-        + chunk(b"IDAT", zlib.compress(b"\0"))
+        + chunk(b"IDAT", zlib.compress(rows))
         + chunk(b"IEND", b"")
     )
+
+
+@pytest.mark.parametrize(("colours", "channels"), [(0, 1), (2, 3), (4, 2), (6, 4)])
+def test_sixteen_bits_a_channel(colours: int, channels: int) -> None:
+    numbers = np.random.default_rng(4).integers(0, 2**16, (1, 5, channels)).astype(">u2")
+    found = read_picture(png(5, 1, b"\0" + numbers.tobytes(), depth=16, colours=colours))
+    same(found, read_picture(numbers), atol=1 / 255)
 
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("size", [(8_001, 8_000), (10_000, 10_000), (60_000, 60_000)])
 def test_a_bomb_is_not_unpacked(size: tuple[int, int]) -> None:
     with pytest.raises(PictureError, match=r"(pixels, more than|too large).*make it smaller"):
-        read_picture(bomb(*size))
+        read_picture(png(*size, rows=b"\0"))
     with pytest.raises(PictureError, match="12 by 2 pixels, more than 23"):
         read_picture(Image.new("L", (12, 2)), limit=23)
 

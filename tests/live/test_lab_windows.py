@@ -157,6 +157,20 @@ def test_the_small_pictures_choose_way_and_layer_by_hand_and_by_keys(play: Any) 
 
 
 @browser_test
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+def test_the_picture_rolls_before_the_eyes_unless_motion_is_unwelcome(play: Any, motion: str) -> None:
+    seen = play(reduced_motion=motion)
+    moving = "document.querySelector('tf-lab').shadowRoot.getAnimations().length"
+    press(seen, "windows that shift, after layer 1")
+    assert seen.page.evaluate(moving) == 0
+    press(seen, "windows that shift, after layer 2")
+    assert (seen.page.evaluate(moving) > 0) == (motion == "no-preference")
+    seen.page.wait_for_function(f"{moving} === 0")
+    assert seen.page.locator(".rolled .piece").count() == 4
+    assert seen.errors == []
+
+
+@browser_test
 def test_the_keyboard_alone_sets_everything(play: Any) -> None:
     seen = play()
     page = seen.page

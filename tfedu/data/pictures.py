@@ -71,11 +71,11 @@ class LabelledPictures:
         return self[rank::world]
 
     def _each(self: Pictures, change: Callable[[Tensor], Tensor]) -> Pictures:
-        changed: list[Any] = [getattr(self, field.name) for field in fields(self)]
-        for i, part in enumerate(changed):
+        parts: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        for name, part in parts.items():
             if isinstance(part, Tensor):
-                changed[i] = change(part)
-        return type(self)(*changed)
+                parts[name] = change(part)
+        return type(self)(**parts)
 
 
 def normalised(pictures: Shaped[Tensor, "*B C H W"]) -> Float[Tensor, "*B C H W"]:

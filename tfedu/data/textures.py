@@ -33,7 +33,7 @@ CLASSES = tuple(
 CONTRAST = 0.45  #: how far a channel goes from its mean, at most
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Textures(LabelledPictures):
     """Pictures of two textures, with what is true of each.
 
@@ -43,9 +43,9 @@ class Textures(LabelledPictures):
         first: where the first of the pair lies.
     """
 
-    pairs: Int[Tensor, " N"] = None  # type: ignore[assignment]  # a field after one with a default must have one
-    sides: Int[Tensor, " N"] = None  # type: ignore[assignment]
-    first: Bool[Tensor, "N H W"] = None  # type: ignore[assignment]
+    pairs: Int[Tensor, " N"]
+    sides: Int[Tensor, " N"]
+    first: Bool[Tensor, "N H W"]
 
 
 def textures(count: int, *, seed: int = 0, noise: float = 0.1, shift: int = 0, size: int = 32) -> Textures:

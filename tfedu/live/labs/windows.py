@@ -151,14 +151,14 @@ def still(recording: dict[str, Any]) -> str:
             )
     stay, shifted = (recording["seen"][way] for way in ("stay", "shift"))
     finding = (
-        f"A patch at the corner of its window, and what it has seen of {grid**2} patches after each layer. Where "
+        f"A patch (the dot) at the corner of its window, and what it has seen (filled) of {grid**2} patches. Where "
         f"windows stay, it sees {stay[-1]} after layer {len(stay)} as after the first; where every second layer "
         f"shifts them, {', '.join(map(str, shifted[:-1]))} and {shifted[-1]}."
     )
     wide = settings["layers"] * (_BOARD + _GAP) - _GAP
     spoken = html.escape(f"Eight small maps of a grid in windows. {finding}")
     return (
-        f'<figure class="tf-lab-still"><svg viewBox="0 0 {wide} {2 * (_BOARD + 2 * _HEAD)}" role="img" '
+        f'<figure class="tf-lab-still"><svg viewBox="-1 0 {wide + 2} {2 * (_BOARD + 2 * _HEAD)}" role="img" '
         f'aria-label="{spoken}" '
         'style="display:block;width:100%;max-width:44rem;font:600 14px var(--tf-sans,sans-serif)">'
         f"{drawn}</svg><figcaption>{html.escape(finding)}</figcaption></figure>"

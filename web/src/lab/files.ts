@@ -17,7 +17,7 @@ export interface DoorHands {
   refuse(why: string): void;
 }
 
-/** The ways for a file to come in: a button, the board that one is dropped on, and the clipboard. */
+/** The ways for a file to come in: a button, what it is dropped on, and the clipboard. */
 export class PictureDoor {
   readonly button = make("button", { type: "button" }, "Your own picture …");
   readonly input = make("input", { type: "file", accept: "image/*", hidden: "" });
@@ -25,12 +25,12 @@ export class PictureDoor {
   /**
    *   size: side of the pictures that the model reads.
    *   root: a picture pasted while the focus is in here is taken.
-   *   board: a picture dropped here is taken.
+   *   place: a picture dropped here is taken.
    */
   constructor(
     private readonly size: number,
     root: HTMLElement,
-    board: HTMLElement,
+    place: HTMLElement,
     private readonly hands: DoorHands,
   ) {
     this.button.addEventListener("click", () => this.input.click());
@@ -44,18 +44,13 @@ export class PictureDoor {
       event.preventDefault();
       void this.take(files);
     });
-    for (const kind of ["dragenter", "dragover"] as const) {
-      board.addEventListener(kind, (event) => {
-        event.preventDefault();
-        board.classList.add("over");
+    for (const kind of ["dragenter", "dragover", "dragleave", "drop"] as const) {
+      place.addEventListener(kind, (event) => {
+        event.preventDefault(); // or the browser would leave the page for the file
+        place.classList.toggle("over", kind === "dragenter" || kind === "dragover");
+        if (kind === "drop") void this.take(event.dataTransfer?.files);
       });
     }
-    board.addEventListener("dragleave", () => board.classList.remove("over"));
-    board.addEventListener("drop", (event) => {
-      event.preventDefault();
-      board.classList.remove("over");
-      void this.take(event.dataTransfer?.files);
-    });
   }
 
   private async take(files: FileList | null | undefined): Promise<void> {
@@ -114,5 +109,5 @@ function measured(file: Blob, name: string): Promise<[number, number]> {
 }
 
 export const DOOR_STYLE = `
-.board.over { outline: 3px dashed var(--query); outline-offset: 2px; }
+.over.board, .over .board { outline: 3px dashed var(--query); outline-offset: 2px; }
 `;

@@ -51,7 +51,9 @@ interface Bill {
 const NAMES: Record<Way, string> = { stay: "Windows that stay", shift: "Windows that shift", all: "All at once, as in ViT" };
 const SAID: Record<Way, string> = { stay: "windows that stay", shift: "windows that shift", all: "all at once" };
 const SIDES: readonly [down: number, across: number, name: string][] = [[0, 1, "right-hand neighbour"], [0, -1, "left-hand neighbour"], [1, 0, "neighbour below"], [-1, 0, "neighbour above"]];
-const BEAT = 900; // milliseconds a layer is shown when it plays
+const BEAT = 1400; // milliseconds a layer is shown when it plays
+const ROLL = 900; // milliseconds
+const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 const FINGER = 0.055; // of the board: around the patch that asks, what a finger may miss by
 
 export default function windows(frame: Frame): Lab {
@@ -65,6 +67,7 @@ class WindowsLab implements Lab {
   private readonly past: State[] = [];
   private stacks = {} as Record<Way, Layer[]>;
   private beat = 0;
+  private isRolled = true;
 
   private readonly board = svg("svg", { class: "board", role: "group", "aria-label": "The picture, in patches" });
   private readonly scene = svg("g", {});
@@ -174,7 +177,7 @@ class WindowsLab implements Lab {
         { row: 0, column: 0, layer: 2 },
         "The shift leaves slivers at the edges. Rolled, the slivers of four corners fill one window, and all windows are of one size: one batch. The mask keeps the four apart, for in the picture they are strangers.",
       ],
-      ["Swin’s own size", { side: 224, window: 7, shift: 3, row: 27, column: 27, layer: 2 }, "224 pixels in patches of 4 are 56 × 56 tokens, in windows of 7 × 7: the first stage of every Swin on ImageNet. All at once costs 14 times as much there, and at twice the side 53 times."],
+      ["Swin’s own size", { side: 224, window: 7, shift: 3, row: 27, column: 27, layer: 2 }, "224 pixels in patches of 4 are 56 × 56 tokens, in windows of 7 × 7: the first stage of Swin-T. All at once costs 14 times as much there, and at twice the side 53 times."],
       ["a window that does not fit", { side: 52, row: 12, column: 12, layer: 2 }, "13 patches are no multiple of 4. Padding below and to the right makes 16 of them: in layer 1 the last patch was alone with it in its window. It rolls along with the rest. It takes part as keys and counts in the cost, but holds nothing of the picture."],
       ["merging", { merge: true, layer: 3 }, "After layer 2 each token is 2 × 2 patches, so the same window reaches twice as far, over a quarter of the tokens. So windows that stay see more as well, but a border goes on parting the eyes, until one window holds the whole picture."],
     ];
@@ -195,7 +198,7 @@ class WindowsLab implements Lab {
     return { slider, shown, label: make("label", { class: "dial", for: name }, make("span", {}, label), shown, slider) };
   }
 
-  /** The patch that asks: dragged, or moved by arrow keys, a window at a time with shift. */
+  /** The patch that asks: dragged, or moved by arrow keys, with the shift key by a window. */
   private makeAsker(): SVGElement {
     const made = svg("g", { class: "asker", role: "slider", tabindex: "0", "aria-label": "The patch that asks", "aria-valuemin": "1" });
     made.append(svg("circle", { class: "hit" }), svg("circle", { class: "dot" }));
@@ -203,7 +206,7 @@ class WindowsLab implements Lab {
       const by = arrow(event);
       if (!by) return;
       if (!event.repeat) this.keep();
-      const step = event.shiftKey ? this.state.window : 1;
+      const step = (event.shiftKey ? this.state.window : 1) * this.here().side;
       this.change({ row: this.state.row + by[0] * step, column: this.state.column + by[1] * step });
     });
     return made;
@@ -374,7 +377,7 @@ class WindowsLab implements Lab {
     drawn += `<path class="seen" d="${frame(seen[shown - 1])}"/><path class="direct" d="${frame(direct, side)}"/>${squares(direct, side)}`;
     drawn += `<path class="border" d="${borders(here)}"/>`;
     seen.forEach((box, l) => {
-      if (l + 1 === shown || area(box) !== area(seen[l + 1])) drawn += `<path class="since" d="${frame(box)}"/>${label(l + 1, box, extent)}`;
+      if (!l || area(box) > area(seen[l - 1])) drawn += `<path class="since" d="${frame(box)}"/>${label(l + 1, box, extent)}`;
     });
     drawn += this.drawStranger(seen[shown - 1], extent);
     this.scene.innerHTML = drawn;
@@ -385,16 +388,21 @@ class WindowsLab implements Lab {
     this.asker.setAttribute("aria-valuemax", String(grid ** 2));
     this.asker.setAttribute("aria-valuenow", String(row * grid + column + 1));
     this.asker.setAttribute("aria-valuetext", `row ${row + 1}, column ${column + 1}`);
-    const all = area(seen[shown - 1]);
+    this.drawLegend(direct, seen[shown - 1]);
+  }
+
+  private drawLegend(direct: Box, seen: Box): void {
+    const { layer: shown } = this.state;
+    const { side } = this.here();
     const keys = area(direct);
     const told = side > 1 ? `${keys} tokens of ${side} × ${side} patches` : `${keys} ${keys === 1 ? "patch" : "patches"}`;
     const other = this.stranger();
-    const known = other && holds(seen[shown - 1], other.row, other.column);
+    const known = other && holds(seen, other.row, other.column);
     this.legend.replaceChildren(
       make("li", { class: "query" }, side > 1 ? "the token that asks" : "the patch that asks"),
       make("li", { class: "key" }, `its window in layer ${shown}: it attends to ${told}`),
-      make("li", { class: "far" }, `what it has seen after ${shown === 1 ? "this layer" : `${shown} layers`}: ${all} of ${grid ** 2} patches`),
-      ...(other ? [make("li", { class: "other" }, make("b", { "aria-hidden": "true" }, known ? "✓" : "✗"), `its ${other.name}, behind a border in layer 1: ${known ? "seen" : "not seen"}`)] : []),
+      make("li", { class: "far" }, `seen after ${shown === 1 ? "this layer" : `${shown} layers (numbers: since which)`}: ${area(seen)} of ${this.grid() ** 2} patches`),
+      ...(other ? [make("li", { class: "other" }, make("b", { "aria-hidden": "true" }, known ? "✓" : "✗"), `its ${other.name}, over the border of layer 1: ${known ? "seen" : "not seen"}`)] : []),
     );
   }
 
@@ -439,35 +447,27 @@ class WindowsLab implements Lab {
     const here = this.here();
     const { side, shift, window, padded } = here;
     const extent = padded[0] * side;
-    const grid = this.grid();
-    this.rolled.setAttribute("viewBox", `0 0 ${extent} ${extent}`);
     const cut = shift * side;
-    const content = picture(grid) + padding(here, grid) + lattice(here);
-    const pieces = [0, 1, 2, 3].flatMap((i) => {
-      const [below, right] = [i > 1, i % 2 === 1];
-      const [high, wide] = [below ? cut : extent - cut, right ? cut : extent - cut];
-      if (!high || !wide) return [];
-      const at = `x="${right ? extent - cut : 0}" y="${below ? extent - cut : 0}" width="${wide}" height="${high}"`;
-      return [`<svg ${at} viewBox="${right ? 0 : cut} ${below ? 0 : cut} ${wide} ${high}">${content}</svg>${below || right ? `<rect class="moved" ${at}/>` : ""}`];
-    });
+    this.rolled.setAttribute("viewBox", `0 0 ${extent} ${extent}`);
     const [down, across] = [this.state.row, this.state.column].map((place) => Math.floor(place / side));
     const [r, c] = [down, across].map((place, axis) => rolled(place, shift, padded[axis]));
-    const direct = attended(here, down, across);
     const [top, left] = [r, c].map((place) => Math.floor(place / window) * window);
-    let cells = "";
-    if (window < Math.max(here.rows, 2)) {
+    const direct = attended(here, down, across);
+    const whole = window >= here.rows;
+    let over = whole ? `<path class="direct" d="${frame(direct, side)}"/>` : "";
+    if (!whole) {
       rolledWindow(here, top / window, left / window).places.forEach(([row, column], i) => {
         const at = { top: top + Math.floor(i / window), left: left + (i % window) };
         const cell = { ...at, bottom: at.top + 1, right: at.left + 1 };
-        if (holds(direct, row, column)) cells += `<path class="direct" d="${frame(cell, side)}"/>${squares(cell, side)}`;
-        else if (row < here.rows && column < here.columns) cells += `<path class="foreign" d="${frame(cell, side)}"/>`;
+        if (holds(direct, row, column)) over += `<path class="direct" d="${frame(cell, side)}"/>${squares(cell, side)}`;
+        else if (row < here.rows && column < here.columns) over += `<path class="foreign" d="${frame(cell, side)}"/>`;
       });
     }
-    const edge = extent - cut;
-    const seam = cut ? `<path class="seam" d="M0 ${edge}H${extent}M${edge} 0V${extent}"/>` : "";
-    const own = frame({ top, left, bottom: top + window, right: left + window }, side);
-    const radius = Math.max(0.36 * side, 0.02 * extent);
-    this.rolled.innerHTML = `${hatching(extent)}${pieces.join("")}${cells}<path class="border" d="${borders({ ...here, shift: 0 })}"/>${seam}<path class="own" d="${own}"/><circle class="dot" cx="${(c + 0.5) * side}" cy="${(r + 0.5) * side}" r="${radius}"/>`;
+    over += `<path class="border" d="${borders({ ...here, shift: 0 })}"/>${seam(extent, cut)}<path class="own" d="${frame({ top, left, bottom: top + window, right: left + window }, side)}"/>`;
+    over += `<circle class="dot" cx="${(c + 0.5) * side}" cy="${(r + 0.5) * side}" r="${Math.max(0.36 * side, 0.02 * extent)}"/>`;
+    this.rolled.innerHTML = `${hatching(extent)}${pieces(here, this.grid())}<g class="over">${over}</g>`;
+    if (cut && !this.isRolled && !STILL.matches) roll(this.rolled, extent, cut);
+    this.isRolled = cut > 0;
     const count = (padded[0] / window) ** 2;
     const alone = (Math.ceil((here.rows - shift) / window) + Number(shift > 0)) ** 2;
     const each = count === 1 ? "one window" : `${count} windows of ${window} × ${window}`;
@@ -496,7 +496,7 @@ class WindowsLab implements Lab {
         const row = `d="M0 ${asks}h${count}v1h${-count}z"`;
         const line = own ? `<path class="own" d="M0 0h${count}v${count}h${-count}z"/><path class="halo" ${row}/><path class="line" ${row}/>` : "";
         drawn += `<svg x="${c + 0.06}" y="${r + 0.06}" width="0.88" height="0.88" viewBox="0 0 ${count} ${count}"><path class="none" d="M0 0h${count}v${count}h${-count}z"/><path class="pairs" d="${made.path}"/>${line}</svg>`;
-        if (own) this.told.mask.textContent = `The masks of the windows, ${count} queries (rows) × ${count} keys. Framed: where it asks; ${made.pairs === count ** 2 ? "all there are neighbours, and all pairs meet" : `of ${count ** 2} pairs only ${made.pairs} meet, for the others are strangers`}.`;
+        if (own) this.told.mask.textContent = `The ${high * wide > 1 ? "masks of the windows" : "mask of the window"}, ${count} queries (rows) × ${count} keys. Framed: where it asks; ${made.pairs === count ** 2 ? "all there are neighbours, and all pairs meet" : `of ${count ** 2} pairs only ${made.pairs} meet, for the others are strangers`}.`;
       }
     }
     this.mask.setAttribute("viewBox", `0 0 ${wide} ${high}`);
@@ -590,6 +590,7 @@ function times(factor: number): string {
 /** Which pairs of a window may meet, as the data of a path, and how many. */
 function meetings(pieces: readonly number[]): { path: string; pairs: number } {
   const count = pieces.length;
+  if (new Set(pieces).size === 1) return { path: `M0 0h${count}v${count}h${-count}z`, pairs: count ** 2 };
   let [path, pairs] = ["", 0];
   pieces.forEach((one, q) => {
     for (let k = 0; k < count; k++) {
@@ -644,6 +645,43 @@ function padding({ padded, side }: Layer, grid: number): string {
   return extent > grid ? `<path class="padding" d="M0 ${grid}H${grid}V0H${extent}V${extent}H0z"/>` : "";
 }
 
+/** A rolled picture: what stayed together, and what came round from above, from the left and from the corner. */
+function pieces(here: Layer, grid: number): string {
+  const extent = here.padded[0] * here.side;
+  const cut = here.shift * here.side;
+  const content = picture(grid) + padding(here, grid) + lattice(here);
+  const drawn = [0, 1, 2, 3].map((i) => {
+    const [below, right] = [i > 1, i % 2 === 1];
+    const [high, wide] = [below ? cut : extent - cut, right ? cut : extent - cut];
+    if (!high || !wide) return "";
+    const at = `x="${right ? extent - cut : 0}" y="${below ? extent - cut : 0}" width="${wide}" height="${high}"`;
+    return `<g class="piece"><svg ${at} viewBox="${right ? 0 : cut} ${below ? 0 : cut} ${wide} ${high}">${content}</svg>${i ? `<rect class="moved" ${at}/>` : ""}</g>`;
+  });
+  return drawn.join("");
+}
+
+/** Lets the pieces come to their places from where they lie in the picture. */
+function roll(rolled: SVGElement, extent: number, cut: number): void {
+  const how = { duration: ROLL, easing: "ease-in-out" };
+  rolled.querySelectorAll(".piece").forEach((piece, i) => {
+    const [down, across] = [i > 1, i % 2 === 1].map((moved) => (moved ? cut - extent : cut));
+    piece.animate([{ transform: `translate(${across}px, ${down}px)` }, { transform: "none" }], how);
+  });
+  rolled.querySelector(".over")!.animate([{ opacity: 0 }, { opacity: 0, offset: 0.8 }, { opacity: 1 }], how);
+}
+
+/** Where the edges of the picture met, and where the strips beyond came from. */
+function seam(extent: number, cut: number): string {
+  if (!cut) return "";
+  const edge = extent - cut;
+  const lines = `<path class="seam" d="M0 ${edge}H${extent}M${edge} 0V${extent}"/>`;
+  const size = Math.min(0.075 * extent, 0.8 * cut);
+  if (size < 0.05 * extent) return lines; // too narrow for words
+  const [middle, beside] = [edge / 2, edge + cut / 2];
+  const how = `font-size="${size}" dy="${0.35 * size}"`;
+  return `${lines}<text ${how} x="${middle}" y="${beside}">from the top</text><text ${how} transform="translate(${beside} ${middle}) rotate(90)">from the left</text>`;
+}
+
 function hatching(extent: number): string {
   const step = extent / 48;
   return `<defs><pattern id="hatch" width="${step}" height="${step}" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><path class="stripe" d="M0 0h${step}" stroke-width="${0.45 * step}"/></pattern></defs>`;
@@ -678,6 +716,7 @@ svg * { vector-effect: non-scaling-stroke; }
 .foreign { fill: url(#hatch); }
 .moved { fill: var(--ink); fill-opacity: 0.16; }
 .seam { fill: none; stroke: var(--ink); stroke-width: 1.5; stroke-dasharray: 5 3; }
+.rolled text { fill: var(--ink); stroke: var(--ground); stroke-width: 3px; paint-order: stroke; text-anchor: middle; font-weight: 600; }
 .own { fill: none; stroke: var(--weights); stroke-width: 4; }
 .dot { fill: var(--tf-query, #0072B2); stroke: var(--ground); stroke-width: 1.5; }
 .hit { fill: transparent; }
@@ -717,6 +756,7 @@ svg * { vector-effect: non-scaling-stroke; }
   .cost ul { display: grid; grid-template-columns: 1fr 1fr; gap: 1.2rem; }
 }
 @media (max-width: 36rem) {
+  .rolled text { display: none; } /* too small to read */
   .stage > * { grid-column: 1 / -1; }
   .dials { grid-template-columns: 1fr 1fr; }
   .finding { min-height: 5.2em; font-size: 1.05rem; }
