@@ -17,6 +17,7 @@ window the weight is exactly zero, where the authors add -100 to the score. ``sh
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,8 @@ class SwinConfig:
         shift: whether every second layer's windows are shifted, by half their side.
         position_bias: whether the scores get the learned biases.
         eps: of the LayerNorms in and after the layers; those of patches and squares keep 1e-5, as published.
+        initial: standard deviation of the first weights. The paper's 0.02 suits its width; a narrow model begins more
+            quickly with more.
     """
 
     classes: int = 1000
@@ -63,6 +66,7 @@ class SwinConfig:
     shift: bool = True
     position_bias: bool = True
     eps: float = 1e-5
+    initial: float = 0.02
 
     def __post_init__(self) -> None:
         for name in ("depths", "heads"):  # a checkpoint's header has lists
@@ -184,7 +188,7 @@ class Swin(nn.Module):
         width = config.width_of(len(config.depths) - 1)
         self.norm = nn.LayerNorm(width, eps=config.eps)
         self.head = nn.Linear(width, config.classes)
-        self.apply(_initialise)
+        self.apply(partial(_initialise, std=config.initial))
 
     @classmethod
     def from_pretrained(cls, name: str | Path) -> Swin:
@@ -268,14 +272,14 @@ def _padded(x: Float[Tensor, "B h w D"], multiple: int) -> Tensor:
     return F.pad(x, (0, 0, 0, right, 0, down)) if down or right else x
 
 
-def _initialise(module: nn.Module) -> None:
+def _initialise(module: nn.Module, std: float) -> None:
     """Truncated normal, biases zero, as in the published trainings."""
     if isinstance(module, nn.Linear | nn.Conv2d):
-        nn.init.trunc_normal_(module.weight, std=0.02)
+        nn.init.trunc_normal_(module.weight, std=std)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
     elif isinstance(module, Windowed) and module.table is not None:
-        nn.init.trunc_normal_(module.table, std=0.02)
+        nn.init.trunc_normal_(module.table, std=std)
 
 
 #: Where the parts of a published layer are in ours.
@@ -344,6 +348,7 @@ def _config_of(found: Any) -> SwinConfig:
         mlp_ratio=theirs.get("mlp_ratio", 4.0),
         drop_path=theirs.get("drop_path_rate", 0.1),
         eps=theirs.get("layer_norm_eps", 1e-5),
+        initial=theirs.get("initializer_range", 0.02),
     )
 
 
@@ -368,6 +373,7 @@ def _published_config(config: SwinConfig) -> dict[str, Any]:
         "attention_probs_dropout_prob": 0.0,
         "hidden_act": "gelu",
         "layer_norm_eps": config.eps,
+        "initializer_range": config.initial,
         "qkv_bias": True,
         "use_absolute_embeddings": False,
     }

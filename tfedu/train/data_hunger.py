@@ -30,7 +30,7 @@ from tfedu.train.loop import TrainConfig, train
 from tfedu.train.vision import ClassificationLoss, PictureBatches, scores
 
 SEEDS = (0, 1, 2)
-COUNTS = (250, 1000, 4000, 8000)  #: training pictures
+COUNTS = (250, 500, 1000, 4000)  #: training pictures
 STEPS, ROWS = 400, 64
 #: Pictures that no network here is trained on.
 TEST_SEED, TESTED = 10_001, 2000

@@ -19,6 +19,7 @@ from tfedu.viz.similarity import similarity
 from tfedu.viz.steps import plotly_steps
 from tfedu.viz.stories import story
 from tfedu.viz.style import figure, plotly_template, use
+from tfedu.viz.windows import seen_by_layer, shifting_windows
 
 __all__ = [
     "arcs",
@@ -42,7 +43,9 @@ __all__ = [
     "plotly_template",
     "position_similarity",
     "scatter",
+    "seen_by_layer",
     "sentence",
+    "shifting_windows",
     "show",
     "similarity",
     "slope",
