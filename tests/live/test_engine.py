@@ -16,10 +16,13 @@ from torch import Tensor, nn
 
 from tfedu.attention import Additive, MultiHeadAttention
 from tfedu.data import grammar, stories
-from tfedu.live import ENGINE_OPERATORS, export
+from tfedu.data.pictures import normalised
+from tfedu.live import ENGINE_OPERATORS, export, pictures
 from tfedu.live.referee import header as json_header
 from tfedu.live.referee import to_onnx
 from tfedu.models import transformer
+from tfedu.models.resnet import ResNet, ResNetConfig
+from tfedu.models.vit import ViT, ViTConfig
 from tfedu.reader import Reader
 from tfedu.trace import ablate, pin, trace
 from tfedu.translator import Translator
@@ -235,6 +238,39 @@ def test_the_shipped_memory_network_equals_onnxruntime_and_torch(
     for name, x in wanted.items():
         assert worst(array(found[name]), x) < 1e-5 * max(1.0, float(np.abs(x).max()))
     assert worst(array(found["logits"]), torch_says) < 2e-2  # the page has 16 bits
+
+
+SEEING = sorted(
+    path.name.removesuffix(".live.safetensors")
+    for kind in ("vit", "deit", "swin", "resnet")
+    for path in (ROOT / "data" / "live").glob(f"{kind}-*.live.safetensors")
+)
+
+
+@needs_node
+@pytest.mark.parametrize("name", ["a small ViT", "a small ResNet", *SEEING])
+def test_a_picture_classifier_equals_onnxruntime_and_torch(name: str, folder: Path, whole: Whole) -> None:
+    torch.manual_seed(2)
+    if name in SEEING:
+        model, path, size, close = pictures.load(name), whole(name), 32, 3e-2  # the page has 16 bits
+    else:
+        small = ViTConfig(classes=10, image_size=16, patch_size=4, width=24, layers=2, heads=3)
+        model = ViT(small) if "ViT" in name else ResNet(ResNetConfig(widths=(6, 10), blocks=(1, 2), stride=2))
+        for part in model.modules():
+            if isinstance(part, nn.BatchNorm2d):
+                nn.init.uniform_(part.running_mean, -1, 1)
+                nn.init.uniform_(part.running_var, 0.5, 2)
+        path, size, close = folder / f"{name[8:]}.live.safetensors", 16, 1e-4
+        pictures.export_pictures(model.eval(), path, size=size, half=False)
+    picture = torch.rand(1, 3, size, size)
+    wanted = _onnxruntime(path, "model", picture=picture.numpy())
+    job = {"job": "run", "file": str(path), "graph": "model", "inputs": {"picture": literal(picture)}}
+    for found in engine(*(job | {"simd": simd, "want": list(wanted)} for simd in (True, False))):
+        for value, x in wanted.items():
+            assert worst(array(found[value]), x) < 1e-4 * max(1.0, float(np.abs(x).max()))
+        with torch.no_grad():
+            torch_says = pictures.answers(model(normalised(picture)))[0]
+        assert worst(array(found["logits"]), torch_says) < close * max(1.0, float(torch_says.abs().max()))
 
 
 def _onnxruntime(path: Path, graph: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:

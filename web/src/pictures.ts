@@ -65,6 +65,11 @@ export class PictureReading {
     return this.run.get(this.reader.maps[layer]);
   }
 
+  /** The tokens' vectors (1, T, D) as a layer, from 0, hands them on. */
+  vectors(layer: number): Tensor {
+    return this.run.get(this.reader.maps[layer].replace(/\.attention$/, ""));
+  }
+
   heads(layer: number): number {
     return this.map(layer).shape[1];
   }

@@ -126,6 +126,24 @@ describe("a reading", () => {
     }
   });
 
+  it("knows the tokens' vectors after a layer by the layer's name", () => {
+    const named: GraphDescription = {
+      ...graph,
+      maps: { "layers.0.attention": "a" },
+      nodes: [
+        graph.nodes[0],
+        { ...graph.nodes[1], tap: "layers.0.attention.mechanism" },
+        { op: "Add", inputs: ["same", "a"], outputs: ["sum"], tap: "layers.0" },
+        { op: "Relu", inputs: ["sum"], outputs: ["b"], tap: "norm" },
+        graph.nodes[3],
+      ],
+    };
+    const layered = new PictureReader(Model.read(archive({ unused: tensor([0]) }, { model: named }, { pictures: JSON.stringify({ size: 2, patch: 1, prefix: 0, classes: [] }) })));
+    const x = Float32Array.from({ length: 12 }, (_, i) => Math.cos(i));
+    const one = layered.read(x);
+    one.vectors(0).data.forEach((value, i) => expect(value).toBeCloseTo(x[i] + one.map(0).data[i], 6));
+  });
+
   it("wants a model that names pictures", () => {
     expect(() => new PictureReader(Model.read(archive({}, { model: graph })))).toThrow(/tfedu.live.pictures/);
   });
