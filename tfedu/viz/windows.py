@@ -122,5 +122,5 @@ def _board(ax: Axes, seen: np.ndarray, window: int, shift: int, query: tuple[int
 
 
 def _rule(ax: Axes, x: tuple[float, float], y: tuple[float, float], strong: bool) -> None:
-    colour, width = (INK.light, 1.8) if strong else (GROUND.light, 0.9)
+    colour, width = (INK.light, 1.5) if strong else (GROUND.light, 0.9)
     ax.plot(x, y, color=colour, lw=width, solid_capstyle="butt", zorder=4 if strong else 2)
