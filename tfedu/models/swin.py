@@ -16,6 +16,7 @@ window the weight is exactly zero, where the authors add -100 to the score. ``sh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -58,8 +59,8 @@ class SwinConfig:
     patch_size: int = 4
     channels: int = 3
     width: int = 96
-    depths: tuple[int, ...] = (2, 2, 6, 2)
-    heads: tuple[int, ...] = (3, 6, 12, 24)
+    depths: Sequence[int] = (2, 2, 6, 2)
+    heads: Sequence[int] = (3, 6, 12, 24)
     window: int = 7
     mlp_ratio: float = 4.0
     drop_path: float = 0.0
@@ -148,7 +149,7 @@ class PatchMerging(nn.Module):
         self.norm = nn.LayerNorm(4 * width)
         self.reduction = nn.Linear(4 * width, 2 * width, bias=False)
 
-    def forward(self, x: Float[Tensor, "B h w D"]) -> Float[Tensor, "B h/2 w/2 2*D"]:
+    def forward(self, x: Float[Tensor, "B h w D"]) -> Float[Tensor, "B (h+1)//2 (w+1)//2 2*D"]:
         """The squares stand in the order of the published weights: down the left column, then down the right."""
         squares = rearrange(_padded(x, 2), "b (h i) (w j) d -> b h w (j i d)", i=2, j=2)
         return self.reduction(self.norm(squares))

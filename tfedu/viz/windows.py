@@ -121,6 +121,6 @@ def _board(ax: Axes, seen: np.ndarray, window: int, shift: int, query: tuple[int
     ax.set_xlabel(caption, fontsize=10.5, labelpad=4)
 
 
-def _rule(ax: Axes, x: tuple[float, float], y: tuple[float, float], strong: bool) -> None:
+def _rule(ax: Axes, x: tuple[int, int], y: tuple[int, int], strong: bool) -> None:
     colour, width = (INK.light, 1.5) if strong else (GROUND.light, 0.9)
     ax.plot(x, y, color=colour, lw=width, solid_capstyle="butt", zorder=4 if strong else 2)
