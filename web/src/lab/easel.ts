@@ -1,8 +1,8 @@
-// What a reader does to a picture: choose a drawing, bring one's own, paint on it, erase patches, take it back. For labs
-// that show one picture on one board or more.
+// What a reader does to a picture: choose a drawing, bring one's own, paint on it, erase its patches or shuffle them, take
+// it back. For labs that show one picture, on one board or more; each lays the parts out as it likes.
 
 import {
-  blank, changed, fromBase64, patchAt, rearranged, stroke, toBytes,
+  blank, changed, fromBase64, inverse, patchAt, permutation, rearranged, stroke, toBytes,
   type Colour, type Picture, type PictureFacts, type Place,
 } from "../pictures.ts";
 import { BOARD_STYLE, paint, PictureBoard, type Tool } from "./board.ts";
@@ -16,12 +16,16 @@ export interface Painted {
   readonly given: Picture;
   /** With all that was painted on it. */
   readonly picture: Picture;
-  /** Patches that are grey. */
+  /** Patches of the picture that are grey. */
   readonly erased: ReadonlySet<number>;
+  /** Of the order of its patches; 0: as they were. */
+  readonly seed: number;
+  /** Whether each patch takes its place along when they are shuffled. */
+  readonly along: boolean;
 }
 
 export interface EaselHands {
-  /** A patch was pressed. */
+  /** A patch was pressed, by where it lies. */
   choose(patch: number): void;
   /** Fetches what reads the pictures; false if it did not come. */
   ready(): Promise<boolean>;
@@ -36,24 +40,32 @@ const COLOURS: readonly (readonly [name: string, colour: string])[] = [
   ["black", "#14161A"], ["white", "#FFFFFF"], ["grey", "#8A8F94"], ["red", "#C22B22"],
   ["yellow", "#E0A92E"], ["green", "#5A8A38"], ["blue", "#3F7AC4"], ["brown", "#7A4B26"],
 ];
-const TOOLS: readonly (readonly [Tool, string])[] = [["look", "Look"], ["draw", "Draw"], ["erase", "Erase"]];
+const TOOLS: readonly (readonly [Tool, string])[] = [["look", "Look"], ["draw", "Draw"], ["erase", "Erase patches"]];
 
 export class Easel {
   readonly boards: readonly PictureBoard[];
   /** The drawings on offer, the door for a file, and beside it what there is to say. */
   readonly choice: HTMLElement;
-  /** The tools, the brush, Undo and Reset. */
-  readonly tools: HTMLElement;
+  /** What the hand does, as buttons. */
+  readonly tools: readonly HTMLButtonElement[];
+  /** Colours and width of the brush; hidden until one draws. */
+  readonly palette: HTMLElement;
+  readonly undo = button("Undo", () => this.change(this.past.pop() ?? this.state));
+  readonly reset = button("Reset", () => {
+    this.frame.say("");
+    this.hands.reset();
+    this.act(this.first);
+  });
+  readonly shuffle = button("Shuffle the patches", () => this.act({ ...this.state, seed: this.state.seed + 1 }));
+  readonly back = button("Put them back", () => this.act({ ...this.state, seed: 0, along: false }));
+  readonly along = button("Their places go along", () => this.act({ ...this.state, along: !this.state.along }));
   private state: Painted;
   private readonly first: Painted;
   private readonly past: Painted[] = [];
   private colour = 0;
   private readonly thumbs: HTMLButtonElement[];
-  private readonly uses: HTMLButtonElement[];
   private readonly paints: HTMLButtonElement[];
   private readonly brush = make("input", { id: "brush", type: "range", min: "1", max: "9", step: "1", value: "3" });
-  private readonly palette: HTMLElement;
-  private readonly undo = button("Undo", () => this.change(this.past.pop() ?? this.state));
 
   /**
    *   facts: of the pictures.
@@ -69,56 +81,66 @@ export class Easel {
   ) {
     const { size } = facts;
     this.first = this.state = begin(drawings[0].name, fromBase64(drawings[0].pixels));
-    const drawing = { choose: hands.choose, grab: () => this.keep(), stroke: (from: Place, to: Place) => this.paint(from, to), erase: (patch: number, erase?: boolean) => this.erase(patch, erase) };
+    const drawing = { choose: hands.choose, grab: () => this.keep(), stroke: (from: Place, to: Place) => this.paint(from, to), erase: (place: number, erase?: boolean) => this.erase(place, erase) };
     this.boards = names.map((name) => new PictureBoard(size, facts.patch, name, drawing));
     this.thumbs = drawings.map(({ name, pixels }) => this.thumb(name, fromBase64(pixels)));
     this.thumbs.push(this.thumb("blank", blank(size, [1, 1, 1])));
     const door = new PictureDoor(size, frame.root, frame.root, {
-      take: async (picture, name) => {
-        if (!(await hands.ready())) return; // which may say something, too
-        this.frame.say(`${name}: its middle square, in ${size} × ${size} pixels. It stays on this page.`);
+      take: (picture, name) => {
         this.act(begin(name, picture));
+        const said = `${name}: its middle square, in ${size} × ${size} pixels. It stays on this page.`;
+        void hands.ready().then((ready) => ready && this.frame.say(said)); // after what is said while one waits
       },
       refuse: (why) => this.frame.say(why, "problem"),
     });
     this.choice = make("div", { class: "thumbs", role: "group", "aria-label": "Pictures" }, ...this.thumbs, door.button, door.input, frame.said);
-    this.uses = TOOLS.map(([tool, text]) => button(text, () => this.use(tool)));
+    this.tools = TOOLS.map(([tool, text]) => button(text, () => this.use(tool)));
     this.paints = COLOURS.map(([name, colour], i) => {
       const made = button("", () => this.dip(i), name);
       made.style.background = colour;
       return made;
     });
-    this.palette = make("div", { class: "controls palette", role: "group", "aria-label": "Brush" }, ...this.paints, make("label", { for: "brush" }, "Width"), this.brush);
-    const reset = button("Reset", () => {
-      this.frame.say("");
-      this.hands.reset();
-      this.act(this.first);
-    });
-    this.tools = make("div", {}, make("div", { class: "controls", role: "group", "aria-label": "What your hand does" }, ...this.uses, this.undo, reset), this.palette);
+    this.palette = controls("Brush", ...this.paints, make("label", { for: "brush" }, "Width"), this.brush);
+    this.palette.classList.add("palette");
     this.use("look");
     this.dip(0);
     this.show();
-  }
-
-  /** The picture as a model gets it. */
-  get shown(): Picture {
-    const { picture, erased } = this.state;
-    const columns = this.facts.size / this.facts.patch;
-    const order = Array.from({ length: columns ** 2 }, (_, i) => (erased.has(i) ? -1 : i));
-    return rearranged(picture, this.facts.size, this.facts.patch, order);
   }
 
   get painted(): Painted {
     return this.state;
   }
 
-  /** Whether it is what was recorded. */
-  get untouched(): boolean {
+  /** The picture as a model gets it. */
+  get shown(): Picture {
+    const { picture, erased } = this.state;
+    return rearranged(picture, this.facts.size, this.facts.patch, this.order.map((one) => (erased.has(one) ? -1 : one)));
+  }
+
+  /** Which patch of the picture lies where. */
+  get order(): number[] {
+    return permutation((this.facts.size / this.facts.patch) ** 2, this.state.seed);
+  }
+
+  /** Whether it is the picture that was recorded, as it came. */
+  get recorded(): boolean {
     return this.state === this.first;
   }
 
-  /** What a notebook may ask for: a drawing by its name, colours from 0 to 255, and erased patches. */
-  receive({ picture, pixels, erased }: Record<string, unknown>): void {
+  /** Whether the reader changed the picture that came. */
+  get edited(): boolean {
+    const { given, picture, erased, seed } = this.state;
+    return picture !== given || erased.size > 0 || seed > 0;
+  }
+
+  /** Draws all boards; each may have weights, one for each place. */
+  draw(weights: readonly (ArrayLike<number> | undefined)[], query?: number): void {
+    const { order, shown, state } = this;
+    this.boards.forEach((board, i) => board.draw({ picture: shown, weights: weights[i], query, gone: (place) => state.erased.has(order[place]) }));
+  }
+
+  /** What a notebook may ask for: a drawing by its name, colours from 0 to 255, erased patches, and the seed of an order. */
+  receive({ picture, pixels, erased, seed }: Record<string, unknown>): void {
     const { size, patch } = this.facts;
     let next = this.state;
     const chosen = this.drawings.find((one) => one.name === picture);
@@ -128,7 +150,9 @@ export class Easel {
     } else if (chosen) next = begin(chosen.name, fromBase64(chosen.pixels));
     const patches = (size / patch) ** 2;
     if (Array.isArray(erased)) next = { ...next, erased: new Set(erased.filter((one) => Number.isInteger(one) && one >= 0 && one < patches)) };
-    this.act(next);
+    if (typeof seed === "number" && seed >= 0) next = { ...next, seed: Math.floor(seed) };
+    if (next !== this.state) this.keep();
+    this.change(next);
   }
 
   private thumb(name: string, picture: Picture): HTMLButtonElement {
@@ -143,7 +167,7 @@ export class Easel {
 
   private use(tool: Tool): void {
     this.boards.forEach((board) => (board.tool = tool));
-    this.uses.forEach((one, i) => one.setAttribute("aria-pressed", String(TOOLS[i][0] === tool)));
+    this.tools.forEach((one, i) => one.setAttribute("aria-pressed", String(TOOLS[i][0] === tool)));
     this.palette.hidden = this.brush.disabled = tool !== "draw";
   }
 
@@ -158,12 +182,15 @@ export class Easel {
     const code = COLOURS[this.colour][1];
     const colour = [1, 3, 5].map((at) => parseInt(code.slice(at, at + 2), 16) / 255) as unknown as Colour;
     if (!stroke(painted, size, from, to, Number(this.brush.value) / 2, colour)) return;
-    const touched = changed(before, painted, size, patch); // an erased patch that is painted on is grey no more, but painted
-    const picture = this.state.picture.map((one, i) => (touched.has(patchAt(i, size, patch)) ? painted[i] : one));
+    const { order } = this;
+    const touched = new Set([...changed(before, painted, size, patch)].map((place) => order[place]));
+    const home = rearranged(painted, size, patch, inverse(order)); // an erased patch that is painted on comes back, as painted
+    const picture = this.state.picture.map((one, i) => (touched.has(patchAt(i, size, patch)) ? home[i] : one));
     this.change({ ...this.state, picture, erased: new Set([...this.state.erased].filter((one) => !touched.has(one))) });
   }
 
-  private erase(patch: number, erase?: boolean): void {
+  private erase(place: number, erase?: boolean): void {
+    const patch = this.order[place];
     const erased = new Set(this.state.erased);
     if (erase ?? !erased.has(patch)) erased.add(patch);
     else erased.delete(patch);
@@ -189,11 +216,13 @@ export class Easel {
   private show(): void {
     this.thumbs.forEach((thumb) => thumb.setAttribute("aria-pressed", String(thumb.title === this.state.name)));
     this.undo.disabled = !this.past.length;
+    this.back.hidden = this.along.hidden = !this.state.seed;
+    this.along.setAttribute("aria-pressed", String(this.state.along));
   }
 }
 
 function begin(name: string, picture: Picture): Painted {
-  return { name, given: picture, picture, erased: new Set() };
+  return { name, given: picture, picture, erased: new Set(), seed: 0, along: false };
 }
 
 /** A button with what it does; `name` where its text does not say it. */
@@ -203,15 +232,20 @@ export function button(text: string, act: () => void, name?: string): HTMLButton
   return made;
 }
 
+/** Controls in a row, which have a name together. */
+export function controls(name: string, ...inside: (Node | string)[]): HTMLElement {
+  return make("div", { class: "controls", role: "group", "aria-label": name }, ...inside);
+}
+
 export const EASEL_STYLE = `${BOARD_STYLE}${DOOR_STYLE}
 .controls { display: flex; flex-wrap: wrap; gap: 0.35rem 0.4rem; align-items: center; margin: 0.5rem 0; }
 .controls button { padding: 0.3rem 0.7rem; }
 .controls > span, .controls > label { margin-right: 0.2rem; }
-.thumbs { display: flex; flex-wrap: wrap; gap: 0.35rem; align-items: center; margin: 0.3rem 0 0.5rem; }
+.thumbs { display: flex; flex-wrap: wrap; gap: 0.2rem; align-items: center; margin: 0.3rem 0 0.5rem; }
 .thumbs button:has(canvas) { padding: 2px; min-height: 0; border-radius: 6px; border: 2px solid transparent; }
 .thumbs button[aria-pressed="true"]:has(canvas) { border-color: var(--ink); background: none; }
-.thumbs .said { flex: 1 1 10rem; margin: 0; }
-.thumbs canvas { display: block; width: 2.5rem; height: 2.5rem; border: 1px solid var(--line); }
+.thumbs .said { flex: 1 1 10rem; margin: 0 0 0 0.4rem; }
+.thumbs canvas { display: block; width: 2.2rem; height: 2.2rem; border: 1px solid var(--line); }
 .palette button { width: 2.4rem; padding: 0; border-width: 2px; }
 .palette button[aria-pressed="true"] { outline: 3px solid var(--ink); outline-offset: 2px; border-color: var(--ground); }
 .palette input { flex: 1 1 5rem; min-width: 5rem; accent-color: var(--ink); }

@@ -3,7 +3,7 @@
 
 import { likeliest, percent } from "../lab/bars.ts";
 import { weightsPicture } from "../lab/board.ts";
-import { button, Easel, EASEL_STYLE } from "../lab/easel.ts";
+import { button, controls, Easel, EASEL_STYLE } from "../lab/easel.ts";
 import { make, message, rows, type Frame, type Lab } from "../lab/frame.ts";
 import { moved } from "../masked.ts";
 import { PictureReader, toBytes, type PictureFacts, type PictureReading } from "../pictures.ts";
@@ -117,8 +117,10 @@ class TwoTokens implements Lab {
           {},
           make("div", { class: "boards" }, ...boards),
           this.where,
-          this.easel.tools,
-          make("div", { class: "controls", role: "group", "aria-label": "Layer" }, make("span", {}, "Layer"), ...this.layers),
+          controls("What your hand does", ...this.easel.tools),
+          this.easel.palette,
+          controls("Changes", this.easel.undo, this.easel.reset),
+          controls("Layer", make("span", {}, "Layer"), ...this.layers),
           this.heads,
         ),
         make(
@@ -141,7 +143,8 @@ class TwoTokens implements Lab {
   private async turn({ layer = this.layer, head = this.head }: { layer?: number; head?: number | null }): Promise<void> {
     [this.layer, this.head] = [layer, head];
     this.show();
-    if (!(await this.ready()) || !this.reading) return this.ask();
+    if (!(await this.ready())) return;
+    if (!this.reading) return this.ask();
     this.tell();
   }
 
@@ -215,7 +218,7 @@ class TwoTokens implements Lab {
 
   /** Whether what the models say of this picture is known. */
   private get known(): boolean {
-    return this.reading !== undefined || this.easel.untouched;
+    return this.reading !== undefined || this.easel.recorded;
   }
 
   private grid(weights: ArrayLike<number>): number[] {
@@ -223,9 +226,8 @@ class TwoTokens implements Lab {
   }
 
   private show(): void {
-    const { picture, erased } = { picture: this.easel.shown, erased: this.easel.painted.erased };
     const weights = this.weights();
-    this.easel.boards.forEach((board, side) => board.draw({ picture, weights: weights && this.grid(weights[side]), query: this.patch, gone: (patch) => erased.has(patch) }));
+    this.easel.draw(weights?.map((one) => this.grid(one)) ?? [], this.patch);
     this.layers.forEach((one, layer) => one.setAttribute("aria-pressed", String(layer === this.layer)));
     this.drawHeads();
     this.drawTable();
@@ -272,9 +274,7 @@ class TwoTokens implements Lab {
   private found(): string {
     const { classes } = this.given;
     const says = (who: number): string => `“${classes[this.says(who)]}” (${percent(Math.max(...this.probabilities[who]))})`;
-    const { given, picture, erased } = this.easel.painted;
-    const edited = picture !== given || erased.size > 0;
-    const was = edited && this.before?.of === given ? this.before!.says : this.says(2);
+    const was = this.easel.edited && this.before?.of === this.easel.painted.given ? this.before!.says : this.says(2);
     const turned = was === this.says(2) ? "" : ` Before your change DeiT said “${classes[was]}”.`;
     return `DeiT says ${says(2)}, its teacher ${says(3)}: they ${this.says(2) === this.says(3) ? "agree" : "do not agree"}.${turned}`;
   }
