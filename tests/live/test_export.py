@@ -26,6 +26,7 @@ from tfedu.live.translator import export_translator
 from tfedu.models.deit import DeiT
 from tfedu.models.resnet import ResNet, ResNetConfig
 from tfedu.models.seq2seq import Seq2Seq, Seq2SeqConfig
+from tfedu.models.swin import Swin, SwinConfig
 from tfedu.models.vit import ViT, ViTConfig
 from tfedu.trace import replace, trace
 from tfedu.translator import Translator
@@ -312,6 +313,7 @@ CLASSIFIERS: dict[str, Callable[[], nn.Module]] = {
     "vit": lambda: ViT(ViTConfig(**SMALL)),
     "vit, mean, sinusoids": lambda: ViT(ViTConfig(**SMALL, pool="mean", positions="sinusoidal")),
     "deit": lambda: DeiT(ViTConfig(**SMALL)),
+    "swin": lambda: Swin(SwinConfig(10, 16, 2, width=8, depths=(2, 2), heads=(2, 4), window=4)),
     "resnet": lambda: ResNet(ResNetConfig(widths=(4, 8), blocks=(1, 2))),
 }
 
@@ -350,11 +352,10 @@ def test_a_picture_classifier_equals_torch(kind: str, tmp_path: Path) -> None:
     assert list(graphs["model"]["maps"]) == list(maps)
     for name, one in maps.items():
         assert worst(found[f"{name}.map"], one.weights) < 1e-5
-    mine = torch.rand(1, 2, *maps["layers.1.attention"].weights.shape[2:]).softmax(-1)
-    edited = runner(path, given=("layers.1.attention.map",))(
-        **{"picture": picture, "layers.1.attention.map": mine}
-    )
-    with torch.no_grad(), trace(model, edit={"layers.1.attention": replace(mine)}):
+    second = list(maps)[1]  # in Swin, the first whose windows are shifted
+    mine = torch.rand_like(maps[second].weights).softmax(-1)
+    edited = runner(path, given=(f"{second}.map",))(**{"picture": picture, f"{second}.map": mine})
+    with torch.no_grad(), trace(model, edit={second: replace(mine)}):
         wanted = answers(model(normalised(picture)))[0]
     assert worst(edited["logits"], wanted) < 1e-5 * max(1.0, float(wanted.abs().max()))
 

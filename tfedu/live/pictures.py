@@ -25,10 +25,11 @@ from tfedu.data.pictures import normalised
 from tfedu.live.export import ExportError, Graph, export_graphs
 from tfedu.models.deit import DeiT
 from tfedu.models.resnet import ResNet
+from tfedu.models.swin import Swin
 from tfedu.models.vit import ViT
 from tfedu.trace import Edit, trace
 
-KINDS: dict[str, type[ViT | ResNet]] = {"ViT": ViT, "DeiT": DeiT, "ResNet": ResNet}
+KINDS: dict[str, type[ViT | Swin | ResNet]] = {"ViT": ViT, "DeiT": DeiT, "Swin": Swin, "ResNet": ResNet}
 
 
 class Classifier(nn.Module):
