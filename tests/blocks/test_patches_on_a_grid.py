@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfedu.blocks.patches import PatchEmbedding, patchify, unpatchify
+from tfedu.blocks.patches import PatchEmbedding, erase_each, patchify, shuffle, unpatchify
 from tfedu.blocks.positions import resize_positions, sinusoids, sinusoids_2d
 from tfedu.blocks.stochastic_depth import StochasticDepth, depth_rates
 
@@ -29,6 +29,25 @@ def test_cutting_and_joining_are_inverses(B: int, C: int, h: int, w: int, size: 
         for column in range(w):
             cut = pictures[..., row * size : (row + 1) * size, column * size : (column + 1) * size]
             assert torch.equal(patches[:, row * w + column], cut.flatten(1))
+
+
+@settings(max_examples=20, deadline=None)
+@given(C=SMALL, h=SMALL, w=SMALL, size=SMALL, seed=st.integers(0, 99))
+def test_shuffling_keeps_the_patches_and_erasing_all_but_one(
+    C: int, h: int, w: int, size: int, seed: int
+) -> None:
+    pictures = torch.arange(2.0 * C * h * w * size**2).reshape(2, C, h * size, w * size)
+    before, after = patchify(pictures, size), patchify(shuffle(pictures, size, seed), size)
+    order = after[..., 0].argsort(dim=1)  # patches here are sorted by their first number
+    assert torch.equal(after.take_along_dim(order[..., None], dim=1), before)
+    erased = erase_each(pictures, size)
+    assert erased.shape == (2, h * w, *pictures.shape[1:])
+    for place in range(h * w):
+        found = patchify(erased[:, place], size)
+        plain = pictures.mean((2, 3))[..., None].expand(-1, -1, size**2).flatten(1)
+        torch.testing.assert_close(found[:, place], plain)
+        kept = torch.arange(h * w) != place
+        assert torch.equal(found[:, kept], before[:, kept])
 
 
 @settings(max_examples=20, deadline=None)

@@ -36,6 +36,13 @@ def test_each_row_has_its_numbers_and_says_whether_a_limit_is_kept(kept: dict) -
     assert "peer 1.0" in page
 
 
+def test_a_machine_of_one_core_has_one_core(kept: dict) -> None:
+    kept["hardware"]["cores"] = 1
+    assert " 1 core," in speed.to_html(kept)
+    kept["hardware"]["cores"] = 2
+    assert " 2 cores," in speed.to_html(kept)
+
+
 def test_faster_lies_left_of_the_peer(kept: dict) -> None:
     page = speed.to_html(kept)
     peers = [float(x) for x in re.findall(r'class="tf-peer" d="M([\d.]+) ', page)]

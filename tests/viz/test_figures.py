@@ -168,6 +168,12 @@ def test_curve_is_the_mean_and_every_seed_is_there():
     assert {"additive", "none"} <= {text.get_text() for text in ax.texts}
 
 
+def test_places_that_double_stand_evenly_on_a_logarithmic_axis():
+    fig = viz.length_curves([250, 1000, 4000], {"one": [0.1, 0.5, 0.9]}, log_lengths=True)
+    assert fig.axes[0].get_xscale() == "log"
+    assert [label.get_text() for label in fig.axes[0].get_xticklabels()] == ["250", "1,000", "4,000"]
+
+
 def test_plotly_curve_is_the_mean_inside_its_band():
     runs = np.array([[90.0, 80.0], [94.0, 70.0]])
     fig = viz.plotly_length_curves([5, 15], {"additive": runs})

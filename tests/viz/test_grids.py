@@ -27,6 +27,20 @@ def test_pictures_stand_in_rows_with_their_captions():
         viz.pictures(shown, ["a", "b"])
 
 
+def test_a_sentence_holds_the_patches_in_order():
+    picture = torch.rand(4, 6, 3)
+    fig = viz.sentence(picture, 2, words=4, query=3, title="A finding")
+    drawn = fig.axes[0].images
+    assert len(drawn) == 6 + 4
+    numbers = [text.get_text() for text in fig.axes[0].texts]
+    assert numbers == ["1", "2", "3", "4", "…"]
+    assert np.allclose(drawn[0].get_array(), picture[:2, :2])
+    assert np.allclose(drawn[-1].get_array(), picture[2:, 4:])
+    assert len(fig.axes[0].patches) == 2
+    with pytest.raises(ValueError, match="do not tile"):
+        viz.sentence(picture, 3)
+
+
 def test_every_head_has_its_place():
     torch.manual_seed(0)
     layers = {name: torch.rand(2, 3, 13, 13).softmax(-1) for name in ("first", "last")}

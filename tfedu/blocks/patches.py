@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -36,6 +37,29 @@ def unpatchify(patches: Float[Tensor, "B N P"], size: int, grid: tuple[int, int]
             f"{N} patches of {P} numbers are no grid of {grid[0]} by {grid[1]} with squares of {size} pixels."
         )
     return rearrange(patches, "b (h w) (c p q) -> b c (h p) (w q)", h=grid[0], p=size, q=size)
+
+
+def shuffle(pictures: Float[Tensor, "B C H W"], size: int, seed: int = 0) -> Float[Tensor, "B C H W"]:
+    """Each picture's patches in an order of its own: all that single patches tell is kept, all else is gone."""
+    patches = patchify(pictures, size)
+    dice = torch.Generator().manual_seed(seed)
+    order = torch.stack([torch.randperm(patches.shape[1], generator=dice) for _ in pictures])
+    moved = patches.take_along_dim(order[..., None].to(patches.device), dim=1)
+    return unpatchify(moved, size, (pictures.shape[2] // size, pictures.shape[3] // size))
+
+
+def erase_each(pictures: Float[Tensor, "B C H W"], size: int) -> Float[Tensor, "B N C H W"]:
+    """Each picture once for each of its patches, which has the picture's mean colour."""
+    patches = patchify(pictures, size)
+    N = patches.shape[1]
+    plain = pictures.mean(dim=(2, 3)).repeat_interleave(size**2, dim=1)  # (B, P)
+    erased = torch.where(
+        torch.eye(N, dtype=torch.bool, device=pictures.device)[..., None],
+        plain[:, None, None],
+        patches[:, None],
+    )  # (B, N, N, P)
+    grid = (pictures.shape[2] // size, pictures.shape[3] // size)
+    return unpatchify(erased.flatten(0, 1), size, grid).unflatten(0, (-1, N))
 
 
 class PatchEmbedding(nn.Module):

@@ -55,8 +55,8 @@ class DeiT(ViT):
         super().__init__(config)
         self.distillation_token = nn.Parameter(torch.zeros(1, 1, config.width))
         self.distillation_head = nn.Linear(config.width, config.classes)
-        nn.init.trunc_normal_(self.distillation_token, std=0.02)
-        nn.init.trunc_normal_(self.distillation_head.weight, std=0.02)
+        nn.init.trunc_normal_(self.distillation_token, std=config.initial)
+        nn.init.trunc_normal_(self.distillation_head.weight, std=config.initial)
         nn.init.zeros_(self.distillation_head.bias)
 
     def _prefix_tokens(self) -> int:

@@ -89,9 +89,10 @@ def _where(kept: dict[str, Any]) -> str:
     """Machine, versions, date, and how it was measured."""
     machine = kept["hardware"]
     card = f", {machine['gpu']}" if machine["gpu"] else ", no graphics card"
+    cores = f"{machine['cores']} core{'' if machine['cores'] == 1 else 's'}"
     versions = ", ".join(f"{name} {version}" for name, version in kept["versions"].items())
     setup = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in kept["setup"].items())
     return (
-        f"Measured {kept['date']} on {machine['cpu']}, {machine['cores']} cores{card}. Medians, and in the marks the "
+        f"Measured {kept['date']} on {machine['cpu']}, {cores}{card}. Medians, and in the marks the "
         f"quartiles; left of the line is faster or smaller than the peer. {setup}. {versions}."
     )

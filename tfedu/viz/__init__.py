@@ -8,7 +8,7 @@ from tfedu.viz.arcs import arcs
 from tfedu.viz.bertviz import head_view, model_view
 from tfedu.viz.curves import bars, length_curves, plotly_length_curves
 from tfedu.viz.diagrams import attention_diagram, bottleneck_diagram
-from tfedu.viz.grids import distances, heads_on_image, pictures, position_similarity
+from tfedu.viz.grids import distances, heads_on_image, pictures, position_similarity, sentence
 from tfedu.viz.growth import growth, slope
 from tfedu.viz.heads import scatter, stacked
 from tfedu.viz.heatmap import heatmap, plotly_heatmap
@@ -44,6 +44,7 @@ __all__ = [
     "position_similarity",
     "scatter",
     "seen_by_layer",
+    "sentence",
     "shifting_windows",
     "show",
     "similarity",

@@ -27,6 +27,7 @@ def length_curves(
     ylabel: str = "BLEU",
     trained: tuple[float, float] | None = None,
     ylim: tuple[float, float] | None = None,
+    log_lengths: bool = False,
     ax: Axes | None = None,
 ) -> Figure:
     """Draw quality against length, one line per model, its name at the line's end.
@@ -40,6 +41,7 @@ def length_curves(
         ylabel: what the vertical axis measures, written above it.
         trained: shortest and longest length seen in training; that range is shaded.
         ylim: the ends of the vertical axis; from 0 to a little above the largest value if not given.
+        log_lengths: whether the horizontal axis is logarithmic, with each of the places written.
         ax: draw here instead of in a new figure.
 
     Raises:
@@ -82,6 +84,10 @@ def length_curves(
                 name, (where.max(), place), xytext=(8, 0), textcoords="offset points", color=style.text,
                 va="center", fontsize=10.5, fontweight=600, annotation_clip=False,
             )  # fmt: skip
+        if log_lengths:
+            ax.set_xscale("log", base=2)
+            ax.set_xticks(where, [f"{place:,.0f}" for place in where])
+            ax.minorticks_off()
         ax.set_xlabel(xlabel)
         _above(ax, ylabel)
         ax.grid(True, axis="y")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,7 @@ def pictures(
 
     Args:
         shown: each (h, w) or (h, w, 3), from 0 to 1.
-        captions: one for each picture, or none.
+        captions: one for each picture, or none; long ones are broken into lines.
         columns: pictures in a row.
         title: the finding, in a sentence.
 
@@ -48,9 +49,11 @@ def pictures(
     columns = min(columns, len(shown))
     rows = math.ceil(len(shown) / columns)
     side = WIDTH / columns
+    captions = [textwrap.fill(caption, max(8, 64 // columns)) for caption in captions]
+    lines = max((1 + caption.count("\n") for caption in captions), default=0)
     with context():
         fig, axes = plt.subplots(
-            rows, columns, figsize=(WIDTH, rows * (side + (0.24 if captions else 0.05))), squeeze=False
+            rows, columns, figsize=(WIDTH, rows * (side + 0.06 + 0.18 * lines)), squeeze=False
         )
         for ax in axes.flat[len(shown) :]:
             ax.set_visible(False)
@@ -59,6 +62,61 @@ def pictures(
             if captions:
                 ax.set_xlabel(captions[number], fontsize=10, labelpad=3)
         headline(axes[0, 0], title)
+    return fig
+
+
+def sentence(
+    picture: Tensor | np.ndarray, size: int, *, words: int = 12, query: int | None = None, title: str = ""
+) -> Figure:
+    """Draw a picture cut into patches, and under it the beginning of the sentence that they make.
+
+    Args:
+        picture: (h, w) or (h, w, 3), from 0 to 1.
+        size: side of a patch, in pixels; patches tile the picture.
+        words: how many patches of the sentence are shown.
+        query: the number of one patch, from 1, framed in both.
+        title: the finding, in a sentence.
+
+    Raises:
+        ValueError: if the patches do not tile the picture.
+    """
+    import matplotlib.pyplot as plt
+    from matplotlib.patches import Rectangle
+
+    shown = as_picture(picture)
+    rows, columns = (side // size for side in shown.shape[:2])
+    if (rows * size, columns * size) != shown.shape[:2]:
+        raise ValueError(f"patches of {size} pixels do not tile a picture of {shown.shape[:2]}.")
+    colours = np.repeat(shown, 3, axis=2) if shown.shape[-1] == 1 else shown
+    gap = 0.25
+    step = (columns * (1 + gap) - gap) / words  # of the sentence, in patches
+    side = step / (1 + gap)
+    below = rows * (1 + gap) + 0.9
+
+    with context():
+        fig, ax = plt.subplots(
+            figsize=(0.86 * WIDTH, 0.86 * WIDTH * (below + side + 0.5) / (columns * (1 + gap)))
+        )
+        for number in range(rows * columns):
+            row, column = divmod(number, columns)
+            cut = colours[row * size : (row + 1) * size, column * size : (column + 1) * size]
+            places = [(column * (1 + gap), row * (1 + gap), 1.0)]
+            places += [(number * step, below, side)] if number < words else []
+            for x, y, wide in places:
+                ax.imshow(cut, extent=(x, x + wide, y + wide, y), interpolation="none", vmin=0, vmax=1)
+                if number + 1 == query:
+                    ax.add_patch(Rectangle((x, y), wide, wide, fill=False, ec=QUERY.light, lw=2.2, zorder=3))
+            if number < words:
+                ax.text(
+                    number * step + side / 2, below - 0.12, str(number + 1), ha="center", va="bottom",
+                    fontsize=9.5, color=SOFT.light,
+                )  # fmt: skip
+        right = columns * (1 + gap) - gap
+        if words < rows * columns:
+            ax.text(right + 0.1, below + side / 2, "…", va="center", fontsize=13, color=SOFT.light)
+        ax.set(xlim=(-0.05, right + 0.05), ylim=(below + side + 0.05, -0.05), xticks=[], yticks=[])
+        ax.spines[:].set_visible(False)
+        headline(ax, title)
     return fig
 
 
