@@ -46,7 +46,7 @@ def shifting_windows(
         return ((y - shift) // window == own[0]) & ((x - shift) // window == own[1])
 
     with context():
-        fig, axes = plt.subplots(1, 3, figsize=(1.25 * WIDTH, 0.5 * WIDTH * rows / columns))
+        fig, axes = plt.subplots(1, 3, figsize=(WIDTH, 0.42 * WIDTH * rows / columns))
         moved = ((query[0] - shift) % rows, (query[1] - shift) % columns)
         _board(axes[0], seen(0), window, 0, query, "one layer")
         _board(axes[1], seen(shift), window, shift, query, f"the next, shifted by {shift}")
@@ -59,7 +59,7 @@ def shifting_windows(
         for ax, places in ((axes[1], letters), (axes[2], np.roll(letters, (-shift, -shift), (0, 1)))):
             for row, column in np.argwhere(places != ""):
                 ax.text(
-                    column + 0.5, row + 0.52, places[row, column], ha="center", va="center", fontsize=8.5,
+                    column + 0.5, row + 0.52, places[row, column], ha="center", va="center", fontsize=9,
                     color=SOFT.light, zorder=4,
                 )  # fmt: skip
         seam = {"color": INK.light, "lw": 1.4, "ls": (0, (2, 2)), "zorder": 5}
@@ -94,9 +94,7 @@ def seen_by_layer(
     if len(shifts) != len(seen):
         raise ValueError(f"{len(seen)} panels want as many shifts; got {len(shifts)}.")
     with context():
-        fig, axes = plt.subplots(
-            1, len(seen), figsize=(1.25 * WIDTH, 1.25 * WIDTH / len(seen) + 0.3), squeeze=False
-        )
+        fig, axes = plt.subplots(1, len(seen), figsize=(WIDTH, WIDTH / len(seen) + 0.85), squeeze=False)
         for ax, (name, one), shift in zip(axes[0], seen.items(), shifts, strict=True):
             _board(ax, np.asarray(one, dtype=bool), window, shift, query, name)
         headline(axes[0, 0], title)
@@ -124,5 +122,5 @@ def _board(ax: Axes, seen: np.ndarray, window: int, shift: int, query: tuple[int
 
 
 def _rule(ax: Axes, x: tuple[float, float], y: tuple[float, float], strong: bool) -> None:
-    colour, width = (INK.light, 1.8) if strong else (GROUND.light, 0.9)
+    colour, width = (INK.light, 1.5) if strong else (GROUND.light, 0.9)
     ax.plot(x, y, color=colour, lw=width, solid_capstyle="butt", zorder=4 if strong else 2)

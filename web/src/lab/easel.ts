@@ -1,5 +1,5 @@
-// What a reader does to a picture: choose a drawing, bring one's own, paint on it, erase its patches or shuffle them, take
-// it back. For labs that show one picture, on one board or more; each lays the parts out as it likes.
+// What a reader does to a picture: choose a drawing, bring one's own, paint on it, erase patches, shuffle them, take it
+// back. For labs that show one picture on one board or more.
 
 import {
   blank, changed, fromBase64, inverse, patchAt, permutation, rearranged, stroke, toBytes,
@@ -16,16 +16,16 @@ export interface Painted {
   readonly given: Picture;
   /** With all that was painted on it. */
   readonly picture: Picture;
-  /** Patches of the picture that are grey. */
+  /** Patches of it that are grey. */
   readonly erased: ReadonlySet<number>;
-  /** Of the order of its patches; 0: as they were. */
+  /** Of the order in which its patches are shown; 0: as they were. */
   readonly seed: number;
   /** Whether each patch takes its place along when they are shuffled. */
   readonly along: boolean;
 }
 
 export interface EaselHands {
-  /** A patch was pressed, by where it lies. */
+  /** A patch was pressed. */
   choose(patch: number): void;
   /** Fetches what reads the pictures; false if it did not come. */
   ready(): Promise<boolean>;
@@ -40,32 +40,24 @@ const COLOURS: readonly (readonly [name: string, colour: string])[] = [
   ["black", "#14161A"], ["white", "#FFFFFF"], ["grey", "#8A8F94"], ["red", "#C22B22"],
   ["yellow", "#E0A92E"], ["green", "#5A8A38"], ["blue", "#3F7AC4"], ["brown", "#7A4B26"],
 ];
-const TOOLS: readonly (readonly [Tool, string])[] = [["look", "Look"], ["draw", "Draw"], ["erase", "Erase patches"]];
+const TOOLS: readonly (readonly [Tool, string])[] = [["look", "Look"], ["draw", "Draw"], ["erase", "Erase"]];
 
 export class Easel {
   readonly boards: readonly PictureBoard[];
   /** The drawings on offer, the door for a file, and beside it what there is to say. */
   readonly choice: HTMLElement;
-  /** What the hand does, as buttons. */
-  readonly tools: readonly HTMLButtonElement[];
-  /** Colours and width of the brush; hidden until one draws. */
-  readonly palette: HTMLElement;
-  readonly undo = button("Undo", () => this.change(this.past.pop() ?? this.state));
-  readonly reset = button("Reset", () => {
-    this.frame.say("");
-    this.hands.reset();
-    this.act(this.first);
-  });
-  readonly shuffle = button("Shuffle the patches", () => this.act({ ...this.state, seed: this.state.seed + 1 }));
-  readonly back = button("Put them back", () => this.act({ ...this.state, seed: 0, along: false }));
-  readonly along = button("Their places go along", () => this.act({ ...this.state, along: !this.state.along }));
+  /** The tools, the brush, Undo and Reset. */
+  readonly tools: HTMLElement;
   private state: Painted;
   private readonly first: Painted;
   private readonly past: Painted[] = [];
   private colour = 0;
   private readonly thumbs: HTMLButtonElement[];
+  private readonly uses: HTMLButtonElement[];
   private readonly paints: HTMLButtonElement[];
   private readonly brush = make("input", { id: "brush", type: "range", min: "1", max: "9", step: "1", value: "3" });
+  private readonly palette: HTMLElement;
+  private readonly undo = button("Undo", () => this.change(this.past.pop() ?? this.state));
 
   /**
    *   facts: of the pictures.
@@ -81,34 +73,35 @@ export class Easel {
   ) {
     const { size } = facts;
     this.first = this.state = begin(drawings[0].name, fromBase64(drawings[0].pixels));
-    const drawing = { choose: hands.choose, grab: () => this.keep(), stroke: (from: Place, to: Place) => this.paint(from, to), erase: (place: number, erase?: boolean) => this.erase(place, erase) };
+    const drawing = { choose: hands.choose, grab: () => this.keep(), stroke: (from: Place, to: Place) => this.paint(from, to), erase: (patch: number, erase?: boolean) => this.erase(patch, erase) };
     this.boards = names.map((name) => new PictureBoard(size, facts.patch, name, drawing));
     this.thumbs = drawings.map(({ name, pixels }) => this.thumb(name, fromBase64(pixels)));
     this.thumbs.push(this.thumb("blank", blank(size, [1, 1, 1])));
     const door = new PictureDoor(size, frame.root, frame.root, {
-      take: (picture, name) => {
+      take: async (picture, name) => {
+        if (!(await hands.ready())) return; // which may say something, too
+        this.frame.say(`${name}: its middle square, in ${size} × ${size} pixels. It stays on this page.`);
         this.act(begin(name, picture));
-        const said = `${name}: its middle square, in ${size} × ${size} pixels. It stays on this page.`;
-        void hands.ready().then((ready) => ready && this.frame.say(said)); // after what is said while one waits
       },
       refuse: (why) => this.frame.say(why, "problem"),
     });
     this.choice = make("div", { class: "thumbs", role: "group", "aria-label": "Pictures" }, ...this.thumbs, door.button, door.input, frame.said);
-    this.tools = TOOLS.map(([tool, text]) => button(text, () => this.use(tool)));
+    this.uses = TOOLS.map(([tool, text]) => button(text, () => this.use(tool)));
     this.paints = COLOURS.map(([name, colour], i) => {
       const made = button("", () => this.dip(i), name);
       made.style.background = colour;
       return made;
     });
-    this.palette = controls("Brush", ...this.paints, make("label", { for: "brush" }, "Width"), this.brush);
-    this.palette.classList.add("palette");
+    this.palette = make("div", { class: "controls palette", role: "group", "aria-label": "Brush" }, ...this.paints, make("label", { for: "brush" }, "Width"), this.brush);
+    const reset = button("Reset", () => {
+      this.frame.say("");
+      this.hands.reset();
+      this.act(this.first);
+    });
+    this.tools = make("div", {}, make("div", { class: "controls", role: "group", "aria-label": "What your hand does" }, ...this.uses, this.undo, reset), this.palette);
     this.use("look");
     this.dip(0);
     this.show();
-  }
-
-  get painted(): Painted {
-    return this.state;
   }
 
   /** The picture as a model gets it. */
@@ -117,29 +110,38 @@ export class Easel {
     return rearranged(picture, this.facts.size, this.facts.patch, this.order.map((one) => (erased.has(one) ? -1 : one)));
   }
 
-  /** Which patch of the picture lies where. */
+  /** Which patch of the picture is shown at each place. */
   get order(): number[] {
     return permutation((this.facts.size / this.facts.patch) ** 2, this.state.seed);
   }
 
-  /** Whether it is the picture that was recorded, as it came. */
-  get recorded(): boolean {
-    return this.state === this.first;
+  /** For the boards: which of the places that they show are grey. */
+  get gone(): (place: number) => boolean {
+    const [{ erased }, { order }] = [this.state, this];
+    return (place) => erased.has(order[place]);
   }
 
-  /** Whether the reader changed the picture that came. */
+  get painted(): Painted {
+    return this.state;
+  }
+
+  /** Whether it is another than it came as. */
   get edited(): boolean {
-    const { given, picture, erased, seed } = this.state;
+    const { picture, given, erased, seed } = this.state;
     return picture !== given || erased.size > 0 || seed > 0;
   }
 
-  /** Draws all boards; each may have weights, one for each place. */
-  draw(weights: readonly (ArrayLike<number> | undefined)[], query?: number): void {
-    const { order, shown, state } = this;
-    this.boards.forEach((board, i) => board.draw({ picture: shown, weights: weights[i], query, gone: (place) => state.erased.has(order[place]) }));
+  /** Whether it is what was recorded. */
+  get untouched(): boolean {
+    return this.state === this.first;
   }
 
-  /** What a notebook may ask for: a drawing by its name, colours from 0 to 255, erased patches, and the seed of an order. */
+  /** Shows the patches in another order. */
+  arrange(order: Partial<Pick<Painted, "seed" | "along">>): void {
+    this.act({ ...this.state, ...order });
+  }
+
+  /** What a notebook may ask for: a drawing by its name, colours from 0 to 255, erased patches, the seed of their order. */
   receive({ picture, pixels, erased, seed }: Record<string, unknown>): void {
     const { size, patch } = this.facts;
     let next = this.state;
@@ -167,7 +169,7 @@ export class Easel {
 
   private use(tool: Tool): void {
     this.boards.forEach((board) => (board.tool = tool));
-    this.tools.forEach((one, i) => one.setAttribute("aria-pressed", String(TOOLS[i][0] === tool)));
+    this.uses.forEach((one, i) => one.setAttribute("aria-pressed", String(TOOLS[i][0] === tool)));
     this.palette.hidden = this.brush.disabled = tool !== "draw";
   }
 
@@ -178,13 +180,13 @@ export class Easel {
 
   private paint(from: Place, to: Place): void {
     const { size, patch } = this.facts;
-    const [before, painted] = [this.shown, this.shown];
+    const [before, painted, order] = [this.shown, this.shown, this.order];
     const code = COLOURS[this.colour][1];
     const colour = [1, 3, 5].map((at) => parseInt(code.slice(at, at + 2), 16) / 255) as unknown as Colour;
     if (!stroke(painted, size, from, to, Number(this.brush.value) / 2, colour)) return;
-    const { order } = this;
+    // An erased patch that is painted on is grey no more, but painted.
     const touched = new Set([...changed(before, painted, size, patch)].map((place) => order[place]));
-    const home = rearranged(painted, size, patch, inverse(order)); // an erased patch that is painted on comes back, as painted
+    const home = rearranged(painted, size, patch, inverse(order));
     const picture = this.state.picture.map((one, i) => (touched.has(patchAt(i, size, patch)) ? home[i] : one));
     this.change({ ...this.state, picture, erased: new Set([...this.state.erased].filter((one) => !touched.has(one))) });
   }
@@ -216,8 +218,6 @@ export class Easel {
   private show(): void {
     this.thumbs.forEach((thumb) => thumb.setAttribute("aria-pressed", String(thumb.title === this.state.name)));
     this.undo.disabled = !this.past.length;
-    this.back.hidden = this.along.hidden = !this.state.seed;
-    this.along.setAttribute("aria-pressed", String(this.state.along));
   }
 }
 
@@ -232,11 +232,6 @@ export function button(text: string, act: () => void, name?: string): HTMLButton
   return made;
 }
 
-/** Controls in a row, which have a name together. */
-export function controls(name: string, ...inside: (Node | string)[]): HTMLElement {
-  return make("div", { class: "controls", role: "group", "aria-label": name }, ...inside);
-}
-
 export const EASEL_STYLE = `${BOARD_STYLE}${DOOR_STYLE}
 .controls { display: flex; flex-wrap: wrap; gap: 0.35rem 0.4rem; align-items: center; margin: 0.5rem 0; }
 .controls button { padding: 0.3rem 0.7rem; }
@@ -244,7 +239,7 @@ export const EASEL_STYLE = `${BOARD_STYLE}${DOOR_STYLE}
 .thumbs { display: flex; flex-wrap: wrap; gap: 0.2rem; align-items: center; margin: 0.3rem 0 0.5rem; }
 .thumbs button:has(canvas) { padding: 2px; min-height: 0; border-radius: 6px; border: 2px solid transparent; }
 .thumbs button[aria-pressed="true"]:has(canvas) { border-color: var(--ink); background: none; }
-.thumbs .said { flex: 1 1 10rem; margin: 0 0 0 0.4rem; }
+.thumbs .said { flex: 1 1 10rem; margin: 0; }
 .thumbs canvas { display: block; width: 2.2rem; height: 2.2rem; border: 1px solid var(--line); }
 .palette button { width: 2.4rem; padding: 0; border-width: 2px; }
 .palette button[aria-pressed="true"] { outline: 3px solid var(--ink); outline-offset: 2px; border-color: var(--ground); }

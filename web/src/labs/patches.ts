@@ -4,7 +4,7 @@
 import { replace } from "../edits.ts";
 import { BARS_STYLE, ClassBars, likeliest, percent } from "../lab/bars.ts";
 import { weightsPicture } from "../lab/board.ts";
-import { button, controls, Easel, EASEL_STYLE } from "../lab/easel.ts";
+import { button, Easel, EASEL_STYLE } from "../lab/easel.ts";
 import { make, message, rows, type Frame, type Lab } from "../lab/frame.ts";
 import { meanDistance, PictureReader, toBytes, type Picture, type PictureFacts, type PictureReading } from "../pictures.ts";
 import { view, type Tensor } from "../tensor.ts";
@@ -41,8 +41,8 @@ class PatchesLab implements Lab {
   /** Of the picture that is shown; without one, the recording holds. */
   private reading?: PictureReading;
   private probabilities: readonly number[];
-  /** Of each picture as it came. */
-  private readonly untouched = new Map<Picture, readonly number[]>();
+  /** Of the picture as it came. */
+  private before: { of: Picture; says: readonly number[] };
   private asked = false;
   private timer = 0;
 
@@ -54,12 +54,14 @@ class PatchesLab implements Lab {
   private readonly finding = make("p", { class: "finding" });
   private readonly where = make("p", { class: "where" });
   private readonly spoken = make("p", { class: "spoken", role: "status" });
+  private readonly shuffle = button("Shuffle the patches", () => this.easel.arrange({ seed: this.easel.painted.seed + 1 }));
+  private readonly back = button("Put them back", () => this.easel.arrange({ seed: 0, along: false }));
+  private readonly along = button("Their places go along", () => this.easel.arrange({ along: !this.easel.painted.along }));
 
   constructor(private readonly frame: Frame) {
     const given = (this.given = frame.recording as Recording);
     this.columns = given.size / given.patch;
     this.first = this.look = { query: 0, layer: given.rows.length - 1, head: null };
-    this.probabilities = given.probabilities;
     this.easel = new Easel(frame, given, given.pictures, ["The picture, in patches"], {
       choose: (patch) => void this.turn({ query: given.prefix + patch }),
       ready: () => this.ready(),
@@ -70,7 +72,8 @@ class PatchesLab implements Lab {
       },
       reset: () => (this.look = this.first),
     });
-    this.untouched.set(this.easel.painted.given, given.probabilities);
+    this.probabilities = given.probabilities;
+    this.before = { of: this.easel.painted.given, says: given.probabilities };
     this.bars = new ClassBars(given.classes);
     this.layers = given.rows.map((_, layer) => button(String(layer + 1), () => void this.turn({ layer }), `Layer ${layer + 1}`));
     this.layers.push(button("all: rollout", () => void this.turn({ layer: null })));
@@ -93,24 +96,18 @@ class PatchesLab implements Lab {
   // --- what the reader does --------------------------------------------------------------------------------
 
   private layOut(): void {
-    const { easel } = this;
+    const group = (label: string, ...inside: (Node | string)[]): HTMLElement => make("div", { class: "controls", role: "group", "aria-label": label }, ...inside);
     const style = make("style");
     style.textContent = EASEL_STYLE + BARS_STYLE + STYLE;
+    const { pictures, right } = this.given;
     this.frame.root.append(
       style,
-      easel.choice,
+      this.easel.choice,
       this.finding,
       make(
         "div",
         { class: "sides" },
-        make(
-          "div",
-          {},
-          easel.boards[0].element,
-          controls("What your hand does", ...easel.tools, this.token),
-          easel.palette,
-          controls("Order of the patches, and what was changed", easel.shuffle, easel.back, easel.along, easel.undo, easel.reset),
-        ),
+        make("div", {}, this.easel.boards[0].element, this.easel.tools, group("The token that looks, and the order of the patches", this.token, this.shuffle, this.back, this.along)),
         make(
           "div",
           { class: "answers" },
@@ -118,8 +115,8 @@ class PatchesLab implements Lab {
           make(
             "div",
             {},
-            make("p", { class: "head" }, "Where the chosen token looks"),
-            controls("Layer", make("span", {}, "Layer"), ...this.layers),
+            make("p", { class: "head" }, "Where the class token looks, or the patch that you press"),
+            group("Layer", make("span", {}, "Layer"), ...this.layers),
             this.heads,
             this.where,
           ),
@@ -128,7 +125,7 @@ class PatchesLab implements Lab {
       make(
         "p",
         { class: "hint" },
-        `Of the ${this.given.pictures.length} drawings, this small model takes ${this.given.right} for what they are. ` +
+        `Of the ${pictures.length} drawings, this small model takes ${right} for what they are. ` +
           "Press a patch, or Tab to the picture and use the arrow keys; Delete erases a patch or brings it back. A picture of yours can also be dropped here or pasted.",
       ),
       this.spoken,
@@ -171,7 +168,7 @@ class PatchesLab implements Lab {
     if (!(await this.ready())) return;
     this.asked = false;
     const { given, along, seed } = this.easel.painted;
-    if (!this.untouched.has(given)) this.untouched.set(given, this.reader!.read(given).probabilities());
+    if (this.before.of !== given) this.before = { of: given, says: this.reader!.read(given).probabilities() };
     this.reading = this.reader!.read(this.easel.shown, along && seed ? { [POSITIONS]: replace(this.moved()) } : {});
     this.probabilities = this.reading.probabilities();
     this.show();
@@ -190,12 +187,12 @@ class PatchesLab implements Lab {
   }
 
   private tell(): void {
-    const { painted, shown } = this.easel;
+    const { name, erased, seed } = this.easel.painted;
     this.frame.tell({
-      picture: painted.name,
-      pixels: toBytes(shown),
-      erased: [...painted.erased],
-      seed: painted.seed,
+      picture: name,
+      pixels: toBytes(this.easel.shown),
+      erased: [...erased],
+      seed,
       probabilities: this.probabilities,
       ...this.look,
       weights: Array.from(this.weights() ?? []),
@@ -208,7 +205,7 @@ class PatchesLab implements Lab {
   private weights(head = this.look.head): ArrayLike<number> | undefined {
     const { query, layer } = this.look;
     if (this.reading) return layer === null ? this.reading.rollout(query) : this.reading.row(layer, query, head ?? undefined);
-    if (!this.easel.recorded || query !== 0 || layer === null) return undefined;
+    if (!this.easel.untouched || query !== 0 || layer === null) return undefined;
     const recorded = this.given.rows[layer];
     const chosen = head === null ? recorded : [recorded[head]];
     return recorded[0].map((_, s) => chosen.reduce((sum, row) => sum + row[s], 0) / chosen.length / 1000);
@@ -219,12 +216,14 @@ class PatchesLab implements Lab {
     const weights = this.weights();
     const onGrid = weights && Array.from(weights).slice(given.prefix);
     const query = look.query >= given.prefix ? look.query - given.prefix : undefined;
-    easel.draw([onGrid], query);
-    const before = easel.edited ? this.untouched.get(easel.painted.given) : undefined;
+    easel.boards[0].draw({ picture: easel.shown, weights: onGrid, query, gone: easel.gone });
+    const before = easel.edited && this.before.of === easel.painted.given ? this.before.says : undefined;
     this.bars.draw(this.probabilities, before);
     this.token.setAttribute("aria-pressed", String(query === undefined));
-    this.layers.forEach((button, layer) => button.setAttribute("aria-pressed", String(layer === (look.layer ?? given.rows.length))));
-    if (this.reader && !this.reader.model.graph("model").constants.has(POSITIONS)) easel.along.hidden = true;
+    this.layers.forEach((one, layer) => one.setAttribute("aria-pressed", String(layer === (look.layer ?? given.rows.length))));
+    this.back.hidden = !easel.painted.seed;
+    this.along.hidden = !easel.painted.seed || (this.reader !== undefined && !this.reader.model.graph("model").constants.has(POSITIONS));
+    this.along.setAttribute("aria-pressed", String(easel.painted.along));
     this.drawHeads(query);
     this.where.textContent = onGrid ? this.place(onGrid, Array.from(weights!)[0], query) : "";
     this.finding.textContent = this.found(before);
@@ -238,19 +237,19 @@ class PatchesLab implements Lab {
     if (this.look.layer === null) return;
     const count = this.given.rows[0].length;
     const buttons = rows(this.heads, count + 1, (i) => button("", () => void this.turn({ head: i ? i - 1 : null }), i ? `Head ${i}` : "Mean of the heads"));
-    buttons.forEach((button, i) => {
+    buttons.forEach((one, i) => {
       const weights = this.weights(i ? i - 1 : null);
       const small = weights ? weightsPicture(Array.from(weights).slice(this.given.prefix), this.columns, query) : "";
-      button.innerHTML = `${small}<span>${i || "mean"}</span>`;
-      button.setAttribute("aria-pressed", String(i === (this.look.head ?? -1) + 1));
+      one.innerHTML = `${small}<span>${i || "mean"}</span>`;
+      one.setAttribute("aria-pressed", String(i === (this.look.head ?? -1) + 1));
     });
   }
 
   /** What the model says, in a sentence. */
   private found(before?: readonly number[]): string {
-    const { name } = this.easel.painted;
-    if (!this.easel.recorded && !this.reading) return "";
+    if (!this.easel.untouched && !this.reading) return "";
     const { classes } = this.given;
+    const { name } = this.easel.painted;
     const said = (p: readonly number[]): string => `“${classes[likeliest(p)]}” (${percent(Math.max(...p))})`;
     const now = said(this.probabilities);
     if (before) return likeliest(before) === likeliest(this.probabilities) ? `It still says ${now}; before, ${percent(Math.max(...before))}.` : `It says ${now}; before, it said ${said(before)}.`;
@@ -273,16 +272,17 @@ class PatchesLab implements Lab {
 const STYLE = `
 .finding { margin: 0.3rem 0 0.6rem; font-size: 1.1rem; font-weight: 600; line-height: 1.3; min-height: 1.3em; }
 .sides { display: grid; grid-template-columns: minmax(0, 1.1fr) minmax(0, 1fr); gap: 1rem 1.4rem; align-items: start; }
-.head { margin: 0 0 0.3rem; color: var(--soft); font-size: 0.95rem; } 
+.head { margin: 0 0 0.3rem; color: var(--soft); font-size: 0.95rem; }
 .answers { display: grid; gap: 0.9rem 1.4rem; }
 .sides .controls button { min-width: 2.3rem; }
 .heads { display: grid; grid-template-columns: repeat(auto-fill, minmax(2.9rem, 1fr)); gap: 0.35rem; margin: 0.5rem 0; }
-.heads button { display: flex; flex-direction: column; padding: 3px; min-height: 0; border-radius: 6px; font-size: 0.85rem; line-height: 1.3; align-items: stretch; }
+.heads button { display: flex; flex-direction: column; padding: 3px; min-height: 0; border-radius: 6px; font-size: 0.8rem; line-height: 1.3; align-items: stretch; }
 .heads svg { display: block; width: 100%; background: #fff; border-radius: 2px; }
 .heads path { fill: #6A3D9A; shape-rendering: crispEdges; } .heads rect { fill: none; stroke: #0072B2; stroke-width: 2px; vector-effect: non-scaling-stroke; }
 .heads button[aria-pressed="true"] span { font-weight: 700; }
 .where { margin: 0.5rem 0 0; font-size: 0.95rem; min-height: 4.2em; }
 .hint { margin: 0.6rem 0 0; font-size: 0.95rem; color: var(--soft); }
+.said { min-height: 0; }
 .spoken { position: absolute; width: 1px; height: 1px; margin: -1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .lab { container-type: inline-size; }
 @container (min-width: 60rem) { .sides { grid-template-columns: minmax(0, 1fr) minmax(0, 1.8fr); } .answers { grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); } }

@@ -3,7 +3,7 @@
 
 import { likeliest, percent } from "../lab/bars.ts";
 import { weightsPicture } from "../lab/board.ts";
-import { button, controls, Easel, EASEL_STYLE } from "../lab/easel.ts";
+import { button, Easel, EASEL_STYLE } from "../lab/easel.ts";
 import { make, message, rows, type Frame, type Lab } from "../lab/frame.ts";
 import { moved } from "../masked.ts";
 import { PictureReader, toBytes, type PictureFacts, type PictureReading } from "../pictures.ts";
@@ -117,10 +117,8 @@ class TwoTokens implements Lab {
           {},
           make("div", { class: "boards" }, ...boards),
           this.where,
-          controls("What your hand does", ...this.easel.tools),
-          this.easel.palette,
-          controls("Changes", this.easel.undo, this.easel.reset),
-          controls("Layer", make("span", {}, "Layer"), ...this.layers),
+          this.easel.tools,
+          make("div", { class: "controls", role: "group", "aria-label": "Layer" }, make("span", {}, "Layer"), ...this.layers),
           this.heads,
         ),
         make(
@@ -218,7 +216,7 @@ class TwoTokens implements Lab {
 
   /** Whether what the models say of this picture is known. */
   private get known(): boolean {
-    return this.reading !== undefined || this.easel.recorded;
+    return this.reading !== undefined || this.easel.untouched;
   }
 
   private grid(weights: ArrayLike<number>): number[] {
@@ -226,8 +224,9 @@ class TwoTokens implements Lab {
   }
 
   private show(): void {
+    const { shown: picture, gone } = this.easel;
     const weights = this.weights();
-    this.easel.draw(weights?.map((one) => this.grid(one)) ?? [], this.patch);
+    this.easel.boards.forEach((board, side) => board.draw({ picture, weights: weights && this.grid(weights[side]), query: this.patch, gone }));
     this.layers.forEach((one, layer) => one.setAttribute("aria-pressed", String(layer === this.layer)));
     this.drawHeads();
     this.drawTable();
