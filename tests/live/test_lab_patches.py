@@ -141,7 +141,7 @@ def test_erased_and_shuffled_patches(play: Any) -> None:
     seen = play()
     page = seen.page
     recorded = from_bytes(patches.state(Lab(NAME).recording)["pixels"], 32)
-    page.get_by_role("button", name="Erase patches").click()
+    page.get_by_role("button", name="Erase").click()
     page.get_by_role("gridcell", name="row 3, column 4").click()
     state = told(seen, "told.erased.length === 1")
     assert state["erased"] == [2 * 8 + 3]

@@ -1,8 +1,8 @@
-// What a reader does to a picture: choose a drawing, bring one's own, paint on it, erase patches, take it back. For labs
-// that show one picture on one board or more.
+// What a reader does to a picture: choose a drawing, bring one's own, paint on it, erase patches, shuffle them, take it
+// back. For labs that show one picture on one board or more.
 
 import {
-  blank, changed, fromBase64, patchAt, rearranged, stroke, toBytes,
+  blank, changed, fromBase64, inverse, patchAt, permutation, rearranged, stroke, toBytes,
   type Colour, type Picture, type PictureFacts, type Place,
 } from "../pictures.ts";
 import { BOARD_STYLE, paint, PictureBoard, type Tool } from "./board.ts";
@@ -16,8 +16,12 @@ export interface Painted {
   readonly given: Picture;
   /** With all that was painted on it. */
   readonly picture: Picture;
-  /** Patches that are grey. */
+  /** Patches of it that are grey. */
   readonly erased: ReadonlySet<number>;
+  /** Of the order in which its patches are shown; 0: as they were. */
+  readonly seed: number;
+  /** Whether each patch takes its place along when they are shuffled. */
+  readonly along: boolean;
 }
 
 export interface EaselHands {
@@ -103,13 +107,28 @@ export class Easel {
   /** The picture as a model gets it. */
   get shown(): Picture {
     const { picture, erased } = this.state;
-    const columns = this.facts.size / this.facts.patch;
-    const order = Array.from({ length: columns ** 2 }, (_, i) => (erased.has(i) ? -1 : i));
-    return rearranged(picture, this.facts.size, this.facts.patch, order);
+    return rearranged(picture, this.facts.size, this.facts.patch, this.order.map((one) => (erased.has(one) ? -1 : one)));
+  }
+
+  /** Which patch of the picture is shown at each place. */
+  get order(): number[] {
+    return permutation((this.facts.size / this.facts.patch) ** 2, this.state.seed);
+  }
+
+  /** For the boards: which of the places that they show are grey. */
+  get gone(): (place: number) => boolean {
+    const [{ erased }, { order }] = [this.state, this];
+    return (place) => erased.has(order[place]);
   }
 
   get painted(): Painted {
     return this.state;
+  }
+
+  /** Whether it is another than it came as. */
+  get edited(): boolean {
+    const { picture, given, erased, seed } = this.state;
+    return picture !== given || erased.size > 0 || seed > 0;
   }
 
   /** Whether it is what was recorded. */
@@ -117,8 +136,13 @@ export class Easel {
     return this.state === this.first;
   }
 
-  /** What a notebook may ask for: a drawing by its name, colours from 0 to 255, and erased patches. */
-  receive({ picture, pixels, erased }: Record<string, unknown>): void {
+  /** Shows the patches in another order. */
+  arrange(order: Partial<Pick<Painted, "seed" | "along">>): void {
+    this.act({ ...this.state, ...order });
+  }
+
+  /** What a notebook may ask for: a drawing by its name, colours from 0 to 255, erased patches, the seed of their order. */
+  receive({ picture, pixels, erased, seed }: Record<string, unknown>): void {
     const { size, patch } = this.facts;
     let next = this.state;
     const chosen = this.drawings.find((one) => one.name === picture);
@@ -128,7 +152,9 @@ export class Easel {
     } else if (chosen) next = begin(chosen.name, fromBase64(chosen.pixels));
     const patches = (size / patch) ** 2;
     if (Array.isArray(erased)) next = { ...next, erased: new Set(erased.filter((one) => Number.isInteger(one) && one >= 0 && one < patches)) };
-    this.act(next);
+    if (typeof seed === "number" && seed >= 0) next = { ...next, seed: Math.floor(seed) };
+    if (next !== this.state) this.keep();
+    this.change(next);
   }
 
   private thumb(name: string, picture: Picture): HTMLButtonElement {
@@ -154,16 +180,19 @@ export class Easel {
 
   private paint(from: Place, to: Place): void {
     const { size, patch } = this.facts;
-    const [before, painted] = [this.shown, this.shown];
+    const [before, painted, order] = [this.shown, this.shown, this.order];
     const code = COLOURS[this.colour][1];
     const colour = [1, 3, 5].map((at) => parseInt(code.slice(at, at + 2), 16) / 255) as unknown as Colour;
     if (!stroke(painted, size, from, to, Number(this.brush.value) / 2, colour)) return;
-    const touched = changed(before, painted, size, patch); // an erased patch that is painted on is grey no more, but painted
-    const picture = this.state.picture.map((one, i) => (touched.has(patchAt(i, size, patch)) ? painted[i] : one));
+    // An erased patch that is painted on is grey no more, but painted.
+    const touched = new Set([...changed(before, painted, size, patch)].map((place) => order[place]));
+    const home = rearranged(painted, size, patch, inverse(order));
+    const picture = this.state.picture.map((one, i) => (touched.has(patchAt(i, size, patch)) ? home[i] : one));
     this.change({ ...this.state, picture, erased: new Set([...this.state.erased].filter((one) => !touched.has(one))) });
   }
 
-  private erase(patch: number, erase?: boolean): void {
+  private erase(place: number, erase?: boolean): void {
+    const patch = this.order[place];
     const erased = new Set(this.state.erased);
     if (erase ?? !erased.has(patch)) erased.add(patch);
     else erased.delete(patch);
@@ -193,7 +222,7 @@ export class Easel {
 }
 
 function begin(name: string, picture: Picture): Painted {
-  return { name, given: picture, picture, erased: new Set() };
+  return { name, given: picture, picture, erased: new Set(), seed: 0, along: false };
 }
 
 /** A button with what it does; `name` where its text does not say it. */
@@ -207,11 +236,11 @@ export const EASEL_STYLE = `${BOARD_STYLE}${DOOR_STYLE}
 .controls { display: flex; flex-wrap: wrap; gap: 0.35rem 0.4rem; align-items: center; margin: 0.5rem 0; }
 .controls button { padding: 0.3rem 0.7rem; }
 .controls > span, .controls > label { margin-right: 0.2rem; }
-.thumbs { display: flex; flex-wrap: wrap; gap: 0.35rem; align-items: center; margin: 0.3rem 0 0.5rem; }
+.thumbs { display: flex; flex-wrap: wrap; gap: 0.2rem; align-items: center; margin: 0.3rem 0 0.5rem; }
 .thumbs button:has(canvas) { padding: 2px; min-height: 0; border-radius: 6px; border: 2px solid transparent; }
 .thumbs button[aria-pressed="true"]:has(canvas) { border-color: var(--ink); background: none; }
 .thumbs .said { flex: 1 1 10rem; margin: 0; }
-.thumbs canvas { display: block; width: 2.5rem; height: 2.5rem; border: 1px solid var(--line); }
+.thumbs canvas { display: block; width: 2.2rem; height: 2.2rem; border: 1px solid var(--line); }
 .palette button { width: 2.4rem; padding: 0; border-width: 2px; }
 .palette button[aria-pressed="true"] { outline: 3px solid var(--ink); outline-offset: 2px; border-color: var(--ground); }
 .palette input { flex: 1 1 5rem; min-width: 5rem; accent-color: var(--ink); }

@@ -141,7 +141,8 @@ class TwoTokens implements Lab {
   private async turn({ layer = this.layer, head = this.head }: { layer?: number; head?: number | null }): Promise<void> {
     [this.layer, this.head] = [layer, head];
     this.show();
-    if (!(await this.ready()) || !this.reading) return this.ask();
+    if (!(await this.ready())) return;
+    if (!this.reading) return this.ask();
     this.tell();
   }
 
@@ -223,9 +224,9 @@ class TwoTokens implements Lab {
   }
 
   private show(): void {
-    const { picture, erased } = { picture: this.easel.shown, erased: this.easel.painted.erased };
+    const { shown: picture, gone } = this.easel;
     const weights = this.weights();
-    this.easel.boards.forEach((board, side) => board.draw({ picture, weights: weights && this.grid(weights[side]), query: this.patch, gone: (patch) => erased.has(patch) }));
+    this.easel.boards.forEach((board, side) => board.draw({ picture, weights: weights && this.grid(weights[side]), query: this.patch, gone }));
     this.layers.forEach((one, layer) => one.setAttribute("aria-pressed", String(layer === this.layer)));
     this.drawHeads();
     this.drawTable();
@@ -272,9 +273,7 @@ class TwoTokens implements Lab {
   private found(): string {
     const { classes } = this.given;
     const says = (who: number): string => `“${classes[this.says(who)]}” (${percent(Math.max(...this.probabilities[who]))})`;
-    const { given, picture, erased } = this.easel.painted;
-    const edited = picture !== given || erased.size > 0;
-    const was = edited && this.before?.of === given ? this.before!.says : this.says(2);
+    const was = this.easel.edited && this.before?.of === this.easel.painted.given ? this.before!.says : this.says(2);
     const turned = was === this.says(2) ? "" : ` Before your change DeiT said “${classes[was]}”.`;
     return `DeiT says ${says(2)}, its teacher ${says(3)}: they ${this.says(2) === this.says(3) ? "agree" : "do not agree"}.${turned}`;
   }
