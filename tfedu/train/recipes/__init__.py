@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from tfedu.train.recipes import bert, distillation, gpt, in_context, stories, textures, vision
+from tfedu.train.recipes import bert, deit, distillation, gpt, in_context, stories, textures, vision
 from tfedu.train.recipes.ram import dense_recipe, gaze_recipe
 from tfedu.train.recipes.translate import TRANSFORMER, grammar_recipe, multi30k_recipe
 from tfedu.train.run import Options, Run
@@ -40,5 +40,6 @@ ALL: dict[str, Callable[[Options], Run]] = {
     **distillation.RECIPES,
     **in_context.RECIPES,
     **vision.RECIPES,
+    **deit.RECIPES,
     **textures.RECIPES,
 }
