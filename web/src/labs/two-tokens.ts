@@ -261,12 +261,12 @@ class TwoTokens implements Lab {
 
   private drawSteps(): void {
     rows(this.steps, this.alike.length, (i) => make("li", {}, make("span", { class: "number" }), make("span", { class: "column" }), make("span", {}, i ? String(i) : "start"))).forEach((item, i) => {
-      (item.children[0] as HTMLElement).textContent = this.alike[i].toFixed(2);
+      (item.children[0] as HTMLElement).textContent = short(this.alike[i]);
       (item.children[1] as HTMLElement).style.setProperty("--p", Math.max(0, this.alike[i]).toFixed(3));
       item.classList.toggle("best", i === this.layer + 1);
     });
     const [first, last] = [this.alike[0], this.alike.at(-1)!];
-    this.grown.textContent = `As they were learned: ${first.toFixed(2)}; after the last layer, with this picture: ${last.toFixed(2)}. 1 is the same direction, 0 a right angle.`;
+    this.grown.textContent = `As they were learned: ${short(first)}; after the last layer, with this picture: ${short(last)}. 1 is the same direction, 0 a right angle. Without a teacher they grow alike as well, as this chapter shows.`;
   }
 
   /** What student and teacher say, in a sentence. */
@@ -302,6 +302,11 @@ class TwoTokens implements Lab {
   }
 }
 
+/** A cosine in two decimals, or in three where two would say that it is 1. */
+function short(cosine: number): string {
+  return cosine.toFixed(Math.abs(cosine) < 0.995 ? 2 : 3);
+}
+
 /** Between the first two of the vectors (1, T, D). */
 function cosine({ data, shape }: Tensor): number {
   const width = shape[2];
@@ -335,7 +340,7 @@ tbody th { font-weight: 400; text-align: right; padding: 0.1rem 0 0.35rem; line-
 tbody td { padding: 0.1rem 0 0.35rem 0.35rem; line-height: 1.15; background: linear-gradient(to right, var(--soft) calc(var(--p) * 100%), var(--panel) 0) 0.35rem 100% / calc(100% - 0.35rem) 4px no-repeat; }
 td.best { font-weight: 700; background-image: linear-gradient(to right, var(--ink) calc(var(--p) * 100%), var(--panel) 0); }
 .each { margin: 0.5rem 0 0; font-size: 0.95rem; min-height: 2.8em; }
-.steps { list-style: none; display: flex; gap: 0.25rem; margin: 0; padding: 0; font-size: 0.9rem; font-variant-numeric: tabular-nums; text-align: center; }
+.steps { list-style: none; display: flex; gap: 0.25rem; margin: 0; padding: 0; font-size: 0.85rem; font-variant-numeric: tabular-nums; text-align: center; }
 .steps li { flex: 1; min-width: 0; display: flex; flex-direction: column; }
 .steps .column { height: 3rem; background: linear-gradient(to top, var(--soft) calc(var(--p) * 100%), var(--panel) 0); }
 .steps .best { font-weight: 700; } .steps .best .column { background-image: linear-gradient(to top, var(--ink) calc(var(--p) * 100%), var(--panel) 0); }
