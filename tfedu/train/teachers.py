@@ -2,7 +2,7 @@
 
 Two hundred small textures (`tfedu.data.textures`), which a ResNet learns and a ViT only knows by heart. The ResNet has
 learned *these* pictures and no others; then it teaches. Students see other views of the pictures: mixed by CutMix, or
-mirrored, which makes many of them pictures of another class. The label does not know that; the teacher answers what
+mirrored, which makes half of them pictures of another class. The label does not know that; the teacher answers what
 is shown. Beside the taught students stand those that had the same views and no teacher; one whose teacher is a ViT;
 and one whose two heads both learn the labels. Taught students are slow to learn even their own pictures, so the first
 comparisons are made twice, after few steps and after three times as many. Last, each regulariser of DeiT's list alone.

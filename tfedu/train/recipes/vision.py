@@ -43,6 +43,7 @@ WINDOWED: dict[str, Any] = {
     "depths": (2, 2, 2),
     "heads": (3, 6, 12),
     "window": 4,
+    "initial": 0.1,  # narrow stages begin more quickly with more than the paper's 0.02
 }
 CONVOLUTIONAL: dict[str, Any] = {"widths": (64, 128, 256), "blocks": (1, 1, 1), "stride": 2}
 TRAINING = TrainConfig(
