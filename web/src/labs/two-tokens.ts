@@ -304,7 +304,7 @@ class TwoTokens implements Lab {
 
 /** A cosine in two decimals, or in three where two would say that it is 1. */
 function short(cosine: number): string {
-  return cosine.toFixed(Math.abs(cosine) < 0.995 ? 2 : 3);
+  return cosine.toFixed(Math.abs(cosine) < 0.995 ? 2 : 3).replace("-", "−");
 }
 
 /** Between the first two of the vectors (1, T, D). */
@@ -329,7 +329,7 @@ figure { margin: 0; } figcaption { font-size: 0.95rem; font-weight: 600; }
 .heads { display: grid; grid-template-columns: repeat(3, 1fr); gap: 0.35rem; }
 .heads button { display: flex; flex-direction: column; padding: 3px; min-height: 0; border-radius: 6px; font-size: 0.9rem; line-height: 1.3; align-items: stretch; }
 .pair { display: grid; grid-template-columns: 1fr 1fr; gap: 3px; }
-.heads svg { display: block; width: 100%; background: #fff; border-radius: 2px; }
+.heads svg { display: block; width: 100%; background: #fff; border: 1px solid var(--line); border-radius: 2px; }
 .heads path { fill: #6A3D9A; shape-rendering: crispEdges; }
 .heads button[aria-pressed="true"] span { font-weight: 700; }
 table { width: 100%; border-collapse: collapse; table-layout: fixed; font-variant-numeric: tabular-nums; }
