@@ -16,6 +16,7 @@ from tfedu.models.resnet import ResNet, ResNetConfig
 from tfedu.models.swin import Swin
 from tfedu.models.vit import ViT, ViTConfig
 from tfedu.train.__main__ import main
+from tfedu.train.augment import Augment
 from tfedu.train.recipes import ALL, vision
 from tfedu.train.vision import ClassificationLoss, PictureBatches, TaughtLoss, predict, scores, shifted
 
@@ -156,3 +157,40 @@ def test_all_four_have_the_same_size_and_budget(made_cifar, monkeypatch) -> None
     sizes = {name: sum(p.numel() for p in run.model.parameters()) for name, run in runs.items()}
     assert max(sizes.values()) < 1.1 * min(sizes.values()), sizes
     assert len({(run.config.steps, run.batches.rows) for run in runs.values()}) == 1
+
+
+def test_augmented_batches_carry_mixed_labels_and_nothing_changes_without() -> None:
+    data = some(40)
+    plain = PictureBatches(data, 8, shift=2, mirror=True).batch(3)
+    nothing = Augment(operations=0, erasing=0.0, mixup=0.0, cutmix=0.0, smoothing=0.0)
+    same = PictureBatches(data, 8, shift=2, mirror=True, augment=nothing).batch(3)
+    torch.testing.assert_close(same.pictures, plain.pictures, atol=1e-6, rtol=0)
+    assert torch.equal(same.targets.argmax(-1), plain.labels)
+    mixed = PictureBatches(data, 8, augment=Augment()).batch(3)
+    assert len(mixed) == 8
+    torch.testing.assert_close(mixed.targets.sum(-1), torch.ones(8))
+    assert (mixed.targets > 0.11).sum(-1).max() == 2
+    model, teacher = DeiT(SMALL), ResNet(ResNetConfig(widths=(4, 8), blocks=(1, 1)))
+    for loss in (ClassificationLoss(0.1), TaughtLoss(teacher, 0.1)):
+        found = loss(model, mixed)
+        assert found.total.isfinite()
+        assert found.count == 8
+
+
+def test_a_recipe_takes_sizes_and_augmentation_and_its_card_says_which(tmp_path, made_cifar) -> None:
+    asked = [
+        "width=32",
+        "layers=1",
+        "heads=2",
+        "cutmix=1.0",
+        "operations=1",
+        "drop_path=0.1",
+        "rows=8",
+        "epochs=1",
+    ]
+    settings_ = [word for one in asked for word in ("--set", one)]
+    assert main(["vit-cifar10", "--steps", "2", "--out", str(tmp_path), "--quiet", *settings_]) == 0
+    model = ViT.from_pretrained(tmp_path / "vit-cifar10-seed0.safetensors")
+    assert (model.config.width, len(model.layers), model.config.drop_path) == (32, 1, 0.1)
+    card = json.loads((tmp_path / "vit-cifar10-seed0.json").read_text())
+    assert card["settings"] == dict(one.split("=") for one in asked)

@@ -37,7 +37,7 @@ from tfedu.models.vit import ViT, ViTConfig
 from tfedu.train.augment import Augment, Mixed, cutmix, repeated, smooth
 from tfedu.train.distillation import distillation_loss
 from tfedu.train.loop import Loss, TrainConfig, train
-from tfedu.train.vision import predict, shifted
+from tfedu.train.vision import Views, predict, shifted
 
 SEEDS = (0, 1, 2)
 #: Pictures to learn from, and to test with; their side, and their noise.
@@ -115,26 +115,6 @@ TRIALS: dict[str, dict[str, Trial]] = {
 
 
 # --- What is learned from ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Views:
-    """A batch: pictures as they are shown, and what their labels say of them."""
-
-    pictures: Float[Tensor, "B 3 H W"]
-    targets: Float[Tensor, "B classes"]
-
-    def __len__(self) -> int:
-        """B."""
-        return len(self.pictures)
-
-    def to(self, device: torch.device | str) -> Views:
-        """The same batch on `device`."""
-        return Views(self.pictures.to(device), self.targets.to(device))
-
-    def shard(self, rank: int, world: int) -> Views:
-        """The rows of process `rank` of `world`."""
-        return Views(self.pictures[rank::world], self.targets[rank::world])
 
 
 class ViewBatches:

@@ -5,6 +5,7 @@ The two augmentations here are those of He et al. 2016, section 4.2; the stronge
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,10 +13,31 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from tfedu.data.pictures import LabelledPictures, normalised
+from tfedu.data.pictures import MEAN, STD, LabelledPictures, normalised
 from tfedu.models.deit import DeiTOutput
+from tfedu.train.augment import Augment, smooth
 from tfedu.train.distillation import distillation_loss
 from tfedu.train.loop import Loss
+
+
+@dataclass(frozen=True)
+class Views:
+    """A batch: pictures as they are shown, and what their labels say of them."""
+
+    pictures: Float[Tensor, "B C H W"]
+    targets: Float[Tensor, "B classes"]
+
+    def __len__(self) -> int:
+        """B."""
+        return len(self.pictures)
+
+    def to(self, device: torch.device | str) -> Views:
+        """The same batch on `device`."""
+        return Views(self.pictures.to(device), self.targets.to(device))
+
+    def shard(self, rank: int, world: int) -> Views:
+        """The rows of process `rank` of `world`."""
+        return Views(self.pictures[rank::world], self.targets[rank::world])
 
 
 class PictureBatches:
@@ -27,26 +49,35 @@ class PictureBatches:
         seed: of order, shifts and mirror images.
         shift: each picture is moved by up to so many pixels each way; what comes into view is mirrored.
         mirror: whether half of the pictures are mirrored left to right.
+        augment: changes each batch further, and its labels with it; nothing unless given.
 
     Raises:
         ValueError: if the set has fewer pictures than a batch.
     """
 
     def __init__(
-        self, data: LabelledPictures, rows: int, seed: int = 0, *, shift: int = 0, mirror: bool = False
+        self,
+        data: LabelledPictures,
+        rows: int,
+        seed: int = 0,
+        *,
+        shift: int = 0,
+        mirror: bool = False,
+        augment: Augment | None = None,
     ) -> None:
         if not 0 < rows <= len(data):
             raise ValueError(
                 f"a batch of {rows} pictures from a set of {len(data)}: give rows from 1 to that."
             )
-        self.data, self.rows, self.seed, self.shift, self.mirror = data, rows, seed, shift, mirror
+        self.data, self.rows, self.seed = data, rows, seed
+        self.shift, self.mirror, self.augment = shift, mirror, augment
         self._epoch, self._order = -1, torch.empty(0, dtype=torch.long)
 
     def __len__(self) -> int:
         """Batches in an epoch; what is left over waits for the next one."""
         return len(self.data) // self.rows
 
-    def batch(self, step: int) -> LabelledPictures:
+    def batch(self, step: int) -> LabelledPictures | Views:
         """The batch of global step `step`."""
         epoch, place = divmod(step, len(self))
         if epoch != self._epoch:
@@ -62,6 +93,9 @@ class PictureBatches:
             pictures = torch.where(turned[:, None, None, None], pictures.flip(-1), pictures)
         if self.shift:
             pictures = shifted(pictures, self.shift, dice)
+        if self.augment is not None:
+            made = self.augment(pictures * STD + MEAN, taken.labels, len(taken.classes), dice)
+            return Views(normalised(made.pictures), made.targets)
         return LabelledPictures(pictures, taken.labels, taken.classes, taken.source)
 
     def _dice(self, what: str, number: int) -> torch.Generator:
@@ -83,23 +117,21 @@ def shifted(
 
 
 class ClassificationLoss:
-    """Cross-entropy with smoothed labels, summed over a batch.
+    """Cross-entropy, summed over a batch; augmented labels are taken as they are.
 
     Args:
-        smoothing: how much of each label goes to all classes alike (Szegedy et al. 2016).
+        smoothing: how much of each other label goes to all classes alike (Szegedy et al. 2016).
     """
 
     def __init__(self, smoothing: float = 0.0) -> None:
         self.smoothing = smoothing
 
-    def __call__(self, model: nn.Module, batch: LabelledPictures) -> Loss:
+    def __call__(self, model: nn.Module, batch: LabelledPictures | Views) -> Loss:
         """For `tfedu.train.train`. Of a model with two heads both learn the label."""
         output = model(batch.pictures)
         heads = output if isinstance(output, DeiTOutput) else (output,)
-        lost = [
-            F.cross_entropy(one.float(), batch.labels, label_smoothing=self.smoothing, reduction="sum")
-            for one in heads
-        ]
+        targets = _targets(batch, self.smoothing)
+        lost = [F.cross_entropy(one.float(), targets, reduction="sum") for one in heads]
         return Loss(sum(lost) / len(heads), len(batch))  # type: ignore[arg-type]
 
 
@@ -115,15 +147,17 @@ class TaughtLoss:
     def __init__(self, teacher: nn.Module, smoothing: float = 0.0, **how: Any) -> None:
         self.teacher, self.smoothing, self.how = teacher.eval().requires_grad_(False), smoothing, how
 
-    def __call__(self, model: nn.Module, batch: LabelledPictures) -> Loss:
+    def __call__(self, model: nn.Module, batch: LabelledPictures | Views) -> Loss:
         """For `tfedu.train.train`."""
         self.teacher.to(batch.pictures.device)
         with torch.no_grad():
             said = self.teacher(batch.pictures)
-        classes = said.shape[-1]
-        labels = F.one_hot(batch.labels, classes) * (1 - self.smoothing) + self.smoothing / classes
-        mean = distillation_loss(model(batch.pictures), labels, said, **self.how)
+        mean = distillation_loss(model(batch.pictures), _targets(batch, self.smoothing), said, **self.how)
         return Loss(mean * len(batch), len(batch))
+
+
+def _targets(batch: LabelledPictures | Views, smoothing: float) -> Float[Tensor, "B classes"]:
+    return batch.targets if isinstance(batch, Views) else smooth(batch.labels, len(batch.classes), smoothing)
 
 
 @torch.no_grad()

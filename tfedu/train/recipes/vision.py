@@ -1,7 +1,8 @@
 """Recipes for the picture classifiers: CIFAR-10, four networks of about 1.2 million parameters, one budget.
 
 The budget is how many pictures are seen, ``--set epochs=8`` times the set. All four see the same ones, moved and
-mirrored alike; a GPU with an hour to spare wants ``--set epochs=200 --precision bf16`` and more augmentation.
+mirrored alike. Who has a GPU and an hour sets more: epochs, sizes (``--set width=192``), stochastic depth
+(``drop_path=0.1``) and DeiT's augmentation (``cutmix=1.0``, ``mixup=0.8``, ``operations=2``, ``erasing=0.25``).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from tfedu.models.deit import DeiT
 from tfedu.models.resnet import ResNet, ResNetConfig
 from tfedu.models.swin import Swin, SwinConfig
 from tfedu.models.vit import ViT, ViTConfig
+from tfedu.train.augment import Augment
 from tfedu.train.loop import Loss, TrainConfig
 from tfedu.train.progress import History
 from tfedu.train.run import Options, Run
@@ -34,6 +36,8 @@ TRANSFORMER: dict[str, Any] = {
     "layers": 6,
     "heads": 5,
     "feed_forward": 320,
+    "drop_path": 0.0,
+    "initial": 0.02,
     "eps": 1e-6,
 }
 WINDOWED: dict[str, Any] = {
@@ -43,6 +47,7 @@ WINDOWED: dict[str, Any] = {
     "depths": (2, 2, 2),
     "heads": (3, 6, 12),
     "window": 4,
+    "drop_path": 0.0,
     "initial": 0.1,  # narrow stages begin more quickly with more than the paper's 0.02
 }
 CONVOLUTIONAL: dict[str, Any] = {"widths": (64, 128, 256), "blocks": (1, 1, 1), "stride": 2}
@@ -61,7 +66,7 @@ SMOOTHING = 0.1
 
 def cifar_recipe(
     name: str,
-    build: Callable[[], tuple[nn.Module, Any]],
+    build: Callable[[Options], tuple[nn.Module, Any]],
     *,
     lr: float = TRAINING.lr,
     teacher: str | None = None,
@@ -70,7 +75,7 @@ def cifar_recipe(
 
     Args:
         name: of the recipe.
-        build: makes the network and its configuration.
+        build: makes the network and its configuration, of the sizes that the options ask for.
         lr: peak learning rate.
         teacher: a shipped ResNet, whose first choice the network's second head learns.
     """
@@ -79,11 +84,16 @@ def cifar_recipe(
         data, test = cifar10.load("train"), cifar10.load("test")
         learned, held_out = data[:-HELD_OUT], data[-HELD_OUT:]
         rows = options.setting("rows", ROWS)
-        batches = PictureBatches(learned, rows, options.seed, shift=4, mirror=True)
+        changes = {key: options.setting(key, 0.0) for key in ("erasing", "mixup", "cutmix")}
+        augment = Augment(options.setting("operations", 0), smoothing=SMOOTHING, **changes)
+        more = augment.operations > 0 or any(changes.values())
+        batches = PictureBatches(
+            learned, rows, options.seed, shift=4, mirror=True, augment=augment if more else None
+        )
         epochs = options.setting("epochs", EPOCHS)
         steps = epochs * len(batches)
         torch.manual_seed(options.seed)
-        model, config = build()
+        model, config = build(options)
         taught = options.setting("teacher", teacher or "")
         loss: Callable[[nn.Module, Any], Loss] = (
             TaughtLoss(ResNet.from_pretrained(taught), SMOOTHING) if taught else ClassificationLoss(SMOOTHING)
@@ -106,7 +116,8 @@ def cifar_recipe(
                 | {"training_" + k: v for k, v in scores(model, learned[:2000]).items()},
                 how=f"the {len(test):,} test pictures; training_ is of the first 2,000 training pictures, not moved",
                 curves=["accuracy"],
-                notes={"epochs": epochs, "pictures_seen": steps * rows, "teacher": taught or None},
+                notes={"epochs": epochs, "pictures_seen": steps * rows, "teacher": taught or None}
+                | ({"settings": options.settings} if options.settings else {}),
             )
 
         training = replace(
@@ -122,23 +133,27 @@ def cifar_recipe(
     return recipe
 
 
-def _transformer(kind: type[ViT]) -> Callable[[], tuple[nn.Module, Any]]:
-    def build() -> tuple[nn.Module, Any]:
-        config = ViTConfig(len(cifar10.CLASSES), **TRANSFORMER)
+def _sizes(options: Options, defaults: dict[str, Any]) -> dict[str, Any]:
+    return {name: options.setting(name, default) for name, default in defaults.items()}
+
+
+def _transformer(kind: type[ViT]) -> Callable[[Options], tuple[nn.Module, Any]]:
+    def build(options: Options) -> tuple[nn.Module, Any]:
+        config = ViTConfig(len(cifar10.CLASSES), **_sizes(options, TRANSFORMER))
         return kind(config), config
 
     return build
 
 
-def _resnet() -> tuple[nn.Module, Any]:
-    config = ResNetConfig(len(cifar10.CLASSES), **CONVOLUTIONAL)
+def _resnet(options: Options) -> tuple[nn.Module, Any]:
+    config = ResNetConfig(len(cifar10.CLASSES), **_sizes(options, CONVOLUTIONAL))
     model = ResNet(config)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a fifth faster
     return model, config
 
 
-def _swin() -> tuple[nn.Module, Any]:
-    config = SwinConfig(len(cifar10.CLASSES), **WINDOWED)
+def _swin(options: Options) -> tuple[nn.Module, Any]:
+    config = SwinConfig(len(cifar10.CLASSES), **_sizes(options, WINDOWED))
     return Swin(config), config
 
 
